@@ -1,0 +1,1 @@
+"""Who allowed what: registry, authorization, policy and the transparency log."""

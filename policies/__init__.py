@@ -1,0 +1,1 @@
+"""Cedar policies shipped with the package."""

@@ -1,0 +1,1 @@
+"""Marking, signing, writing and later reading synthetic speech."""

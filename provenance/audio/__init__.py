@@ -1,0 +1,1 @@
+"""Audio files: encoding and decoding."""

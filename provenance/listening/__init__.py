@@ -1,0 +1,1 @@
+"""Everything that hears: transcription, levels, voice activity."""

@@ -1,0 +1,1 @@
+"""The watermark in the sound."""

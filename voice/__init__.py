@@ -1,0 +1,1 @@
+"""Making speech: scripts, engines, models and narration."""

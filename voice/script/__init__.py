@@ -1,0 +1,1 @@
+"""From a book or text to a plan of what is spoken."""
