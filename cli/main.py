@@ -1,0 +1,96 @@
+"""The ``vivavoce`` command: every verb is a few lines over a library function."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import signal
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from cli import doctor, keys, models, narrate, trust, verify, voices
+from cli.output import fail, note, stderr
+from consent.errors import VivavoceError
+
+app = typer.Typer(
+    name="vivavoce",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes and all options: docs/cli.md",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"vivavoce {importlib.metadata.version('vivavoce')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Synthetic speech that can answer for itself.
+
+    Narrates books with licensed voices and signs every file it makes.
+
+      [bold]vivavoce narrate book.epub --voice af_heart -o book.m4b[/bold]
+      [bold]vivavoce verify book.m4b[/bold]
+    """
+
+
+narrate.register(app)
+verify.register(app)
+doctor.register(app)
+app.add_typer(voices.app, name="voices")
+app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
+app.add_typer(trust.app, name="trust")
+
+
+def main() -> None:
+    """Run the command line and end with a documented exit code, never with a traceback."""
+    as_json = "--json" in sys.argv[1:]
+    signal.signal(signal.SIGTERM, _on_terminate)
+    try:
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except VivavoceError as error:
+        fail(error, as_json=as_json)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        note("stopped; run the same command again to go on where it ended")
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        note("\nstopped; run the same command again to go on where it ended")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("VIVAVOCE_DEBUG"):
+            raise
+        stderr.print(f"[bold red]internal error:[/bold red] {type(error).__name__}: ", end="")
+        stderr.print(str(error), markup=False)
+        note("  This is a fault of vivavoce. Run again with VIVAVOCE_DEBUG=1 and report what it says.")
+        sys.exit(1)
+
+
+def _on_terminate(_signum: int, _frame: object) -> None:
+    # Same way out as Ctrl-C: workers end, the lease and the cache stay for the next run.
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()
