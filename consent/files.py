@@ -16,7 +16,10 @@ from consent.errors import StorageError
 def storage_error(exc: OSError, path: Path) -> StorageError:
     """Turn an operating-system error about `path` into a message a person can act on."""
     reasons = {
-        errno.ENOSPC: ("the disk is full", "Free some space or choose another folder, then run again."),
+        errno.ENOSPC: (
+            "the disk is full",
+            "Free some space or choose another folder, then run again.",
+        ),
         errno.EDQUOT: ("the disk quota is used up", "Free some space or choose another folder."),
         errno.EROFS: ("the file system is read-only", "Choose a folder you can write to."),
         errno.EACCES: ("permission denied", "Choose a folder you can write to."),

@@ -1,1 +1,27 @@
-"""The append-only transparency log."""
+"""A transparency log as plain files: C2SP tiles, signed checkpoints, offline proofs.
+
+Reading and checking needs the log's public key and nothing else::
+
+    from consent.log import verify_proof
+    verify_proof(proof_text, leaf, "vivavoce/4f1c…+c74f20a3+ARpc…")
+"""
+
+from consent.log.checkpoint import Checkpoint, open_checkpoint
+from consent.log.log import Log, LogReader, Writer
+from consent.log.note import Signer, Verifier, open_note
+from consent.log.proof import Proof, format_proof, parse_proof, verify_proof
+
+__all__ = [
+    "Checkpoint",
+    "Log",
+    "LogReader",
+    "Proof",
+    "Signer",
+    "Verifier",
+    "Writer",
+    "format_proof",
+    "open_checkpoint",
+    "open_note",
+    "parse_proof",
+    "verify_proof",
+]

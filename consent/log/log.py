@@ -1,0 +1,409 @@
+"""The transparency log on disk: one writer, any number of readers, no database.
+
+The folder is a c2sp.org/tlog-tiles log that any web server can publish as it is::
+
+    checkpoint                    size and root, signed; replaced by rename, always last
+    tile/0/x001/067               leaf hashes, 256 to a tile
+    tile/entries/000.p/17         the entries themselves; 17 of them so far
+
+**What a crash can do.** Tiles of a new size are written and made durable before the
+checkpoint that needs them, and never under the name of a file that an earlier checkpoint
+needs. Killed before the checkpoint's rename, the log is the old one, and the next append
+replaces the leftovers; killed after it, the log is the new one.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from consent.errors import InputError, VerificationError
+from consent.files import fsync_folder, storage_error
+from consent.locks import FileLock
+from consent.log import merkle, tiles
+from consent.log.checkpoint import Checkpoint, open_checkpoint
+from consent.log.note import Signer, Verifier
+from consent.log.proof import format_proof
+
+
+class LogReader:
+    """A log as files, read and checked with its public key alone.
+
+    Parameters
+    ----------
+    folder
+        The log's folder.
+    verifier
+        The log's key; its name is the log's origin.
+    """
+
+    def __init__(self, folder: Path, verifier: Verifier) -> None:
+        self.folder = folder
+        self.verifier = verifier
+
+    @property
+    def vkey(self) -> str:
+        """The log's verifier key, ``name+hash+key``: all a stranger needs."""
+        return self.verifier.vkey
+
+    def checkpoint_note(self) -> str:
+        """Return the signed checkpoint as published, its signature unchecked."""
+        path = self.folder / "checkpoint"
+        try:
+            return path.read_bytes().decode()
+        except FileNotFoundError as exc:
+            raise VerificationError(
+                f"the log {self.folder} has no checkpoint",
+                hint="Restore the log from a backup: vivavoce keys restore FILE",
+            ) from exc
+        except UnicodeDecodeError as exc:
+            raise VerificationError(f"{path} is not text") from exc
+        except OSError as exc:
+            raise VerificationError(f"cannot read {path}: {exc.strerror}") from exc
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the present checkpoint, its signature checked."""
+        return open_checkpoint(self.checkpoint_note(), self.verifier)
+
+    def tree(self, size: int) -> merkle.NodeHash:
+        """Return the tree over the first `size` entries, read from the tiles."""
+
+        def read(level: int, index: int, width: int) -> bytes:
+            return tiles.read_tile(self.folder, level, index, width)
+
+        return tiles.node_reader(read, size)
+
+    def root(self, size: int) -> bytes:
+        """Return the root over the first `size` entries, as the tiles have it."""
+        return merkle.range_root(self.tree(size), 0, size)
+
+    def entry(self, index: int) -> bytes:
+        """Return the entry at `index`, checked against its leaf hash."""
+        found = next(self.entries(index, index + 1))
+        size = self.checkpoint().size
+        if not hmac.compare_digest(merkle.leaf_hash(found), self.tree(size)(0, index)):
+            raise VerificationError(f"entry {index} of the log does not fit its leaf hash")
+        return found
+
+    def entries(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the entries ``[start, end)``, all by default, as the bundles have them.
+
+        Raises
+        ------
+        VerificationError
+            A bundle is missing or cut short.
+        """
+        size = self.checkpoint().size
+        stop = size if end is None else end
+        if not 0 <= start <= stop <= size:
+            raise InputError(f"no entries {start} to {stop} in a log of {size}")
+        while start < stop:
+            index = start // tiles.WIDTH
+            bundle = self._bundle(index, tiles.tile_width(0, index, size))
+            first = index * tiles.WIDTH
+            yield from bundle[start - first : stop - first]
+            start = first + tiles.WIDTH
+
+    def inclusion_proof(self, index: int, size: int) -> list[bytes]:
+        """Return the audit path of entry `index` in the tree of `size`."""
+        return merkle.inclusion_proof(self.tree(size), index, size)
+
+    def consistency_proof(self, first: int, second: int) -> list[bytes]:
+        """Return the proof that the log of `second` entries extends that of `first`."""
+        return merkle.consistency_proof(self.tree(second), first, second)
+
+    def proof(self, index: int) -> str:
+        """Return the tlog-proof@v1 of entry `index` under the present checkpoint."""
+        note = self.checkpoint_note()
+        size = open_checkpoint(note, self.verifier).size
+        if not 0 <= index < size:
+            raise InputError(f"no entry {index} in a log of {size}")
+        return format_proof(index, self.inclusion_proof(index, size), note)
+
+    def check_extends(self, older: Checkpoint) -> Checkpoint:
+        """Check that the log still holds everything `older` promised; return the present one.
+
+        Raises
+        ------
+        VerificationError
+            The log was rolled back or rewritten, or `older` is another log's.
+        """
+        current = self.checkpoint()
+        if older.origin != current.origin:
+            raise VerificationError(
+                f"the remembered checkpoint is of {older.origin!r}, the log is {current.origin!r}"
+            )
+        proof: list[bytes] = []
+        if older.size < current.size:
+            proof = self.consistency_proof(older.size, current.size)
+        merkle.verify_consistency(older.size, current.size, older.root, current.root, proof)
+        return current
+
+    def verify(self) -> Checkpoint:
+        """Check every entry and tile against the signed checkpoint, and return it.
+
+        Raises
+        ------
+        VerificationError
+            Anything is missing, cut short or changed; the message names the file.
+        """
+        checkpoint = self.checkpoint()
+        size = checkpoint.size
+        hashes: list[bytes] = []  # of the full tiles of the level below
+        for index in range((size + tiles.WIDTH - 1) // tiles.WIDTH):
+            width = tiles.tile_width(0, index, size)
+            leaves = [merkle.leaf_hash(entry) for entry in self._bundle(index, width)]
+            self._compare(0, index, leaves)
+            if width == tiles.WIDTH:
+                hashes.append(merkle.perfect_root(leaves))
+        level = 1
+        while hashes:
+            above: list[bytes] = []
+            for index in range((len(hashes) + tiles.WIDTH - 1) // tiles.WIDTH):
+                part = hashes[index * tiles.WIDTH : (index + 1) * tiles.WIDTH]
+                self._compare(level, index, part)
+                if len(part) == tiles.WIDTH:
+                    above.append(merkle.perfect_root(part))
+            hashes, level = above, level + 1
+        if not hmac.compare_digest(self.root(size), checkpoint.root):
+            raise VerificationError(
+                f"the log {self.folder} does not have the root its checkpoint signs"
+            )
+        return checkpoint
+
+    def _bundle(self, index: int, width: int) -> list[bytes]:
+        data = tiles.read_tile(self.folder, "entries", index, width)
+        where = f"the log file {self.folder / tiles.tile_path('entries', index, width)}"
+        return tiles.unpack_entries(data, width, where=where)
+
+    def _compare(self, level: int, index: int, hashes: list[bytes]) -> None:
+        stored = tiles.read_tile(self.folder, level, index, len(hashes))
+        if not hmac.compare_digest(stored, b"".join(hashes)):
+            path = self.folder / tiles.tile_path(level, index, len(hashes))
+            raise VerificationError(
+                f"the log was changed: {path} does not fit what it is the hash of",
+                hint="Restore the log from a backup: vivavoce keys restore FILE",
+            )
+
+
+class Log(LogReader):
+    """A log that can be written to by the holder of its key."""
+
+    def __init__(self, folder: Path, signer: Signer) -> None:
+        super().__init__(folder, signer.verifier)
+        self._signer = signer
+
+    @classmethod
+    def open(cls, folder: Path, key: Ed25519PrivateKey, origin: str) -> Log:
+        """Open the log in `folder`, started empty on first use.
+
+        Raises
+        ------
+        VerificationError
+            The checkpoint is gone or is not signed by `key` as `origin`.
+        StorageError
+            The folder cannot be written to.
+        """
+        log = cls(folder, Signer(origin, key))
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as exc:
+            raise storage_error(exc, folder) from exc
+        if not (folder / "checkpoint").exists():
+            with FileLock(folder / ".lock"):
+                if not (folder / "checkpoint").exists() and not (folder / "tile").exists():
+                    empty = Checkpoint(origin, 0, merkle.EMPTY_ROOT)
+                    _Batch(folder).publish("checkpoint", empty.sign(log._signer).encode())
+        log.checkpoint()
+        return log
+
+    def append(self, leaves: Sequence[bytes]) -> range:
+        """Append `leaves` under one checkpoint, durably, and return their places."""
+        with self.writer() as writer:
+            return writer.append(leaves)
+
+    @contextmanager
+    def writer(self) -> Iterator[Writer]:
+        """Hold the log for writing: no other process or thread appends meanwhile.
+
+        Raises
+        ------
+        VerificationError
+            The tiles do not have the root the checkpoint signs. Nothing is ever appended to a
+            damaged log.
+        """
+        with FileLock(self.folder / ".lock"):
+            yield Writer(self, self._signer)
+
+
+class Writer:
+    """The one writer of a log; made by :meth:`Log.writer`.
+
+    Attributes
+    ----------
+    checkpoint
+        The newest one, signed and published.
+    """
+
+    def __init__(self, log: LogReader, signer: Signer) -> None:
+        self._log = log
+        self._signer = signer
+        self.checkpoint = log.checkpoint()
+        if log.root(self.checkpoint.size) != self.checkpoint.root:
+            raise VerificationError(
+                f"the log {log.folder} does not have the root its checkpoint signs",
+                hint="Restore the log from a backup: vivavoce keys restore FILE",
+            )
+
+    def append(self, leaves: Sequence[bytes]) -> range:
+        """Append `leaves` under one new checkpoint; durable when this returns.
+
+        Parameters
+        ----------
+        leaves
+            Entries of at most 65,535 bytes.
+
+        Returns
+        -------
+        range
+            Their 0-based places.
+
+        Raises
+        ------
+        InputError
+            An entry is too long.
+        StorageError
+            The disk is full or read-only. The log is as before.
+        """
+        for leaf in leaves:
+            if len(leaf) > tiles.MAX_ENTRY:
+                raise InputError(f"a log entry of {len(leaf)} bytes; 65,535 is the most")
+        size = self.checkpoint.size
+        if not leaves:
+            return range(size, size)
+        edge = _Edge(self._log.folder, size)
+        for leaf in leaves:
+            edge.add(leaf)
+        batch = _Batch(self._log.folder)
+        for path, data in edge.files():
+            batch.write(path, data)
+        batch.sync()
+        root = merkle.range_root(tiles.node_reader(edge.read, edge.size), 0, edge.size)
+        checkpoint = Checkpoint(self.checkpoint.origin, edge.size, root)
+        batch.publish("checkpoint", checkpoint.sign(self._signer).encode())
+        self.checkpoint = checkpoint
+        edge.remove_partials()
+        return range(size, edge.size)
+
+
+class _Edge:
+    """The right edge of a log while entries are added to it, in memory."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self._folder = folder
+        self.size = size
+        self._tiles: dict[tuple[int, int], bytearray] = {}
+        self._bundles: dict[int, bytearray] = {}
+        self._was_partial: list[str] = []
+
+    def add(self, leaf: bytes) -> None:
+        bundle, width = divmod(self.size, tiles.WIDTH)
+        if bundle not in self._bundles:
+            stored = b""
+            if width:
+                data = tiles.read_tile(self._folder, "entries", bundle, width)
+                # What a later, never published state may have left behind is dropped.
+                kept = tiles.unpack_entries(data, width, where=f"entry bundle {bundle}")
+                stored = tiles.pack_entries(kept)
+                self._was_partial.append(tiles.tile_path("entries", bundle))
+            self._bundles[bundle] = bytearray(stored)
+        self._bundles[bundle] += tiles.pack_entries([leaf])
+        self._push(0, self.size, merkle.leaf_hash(leaf))
+        self.size += 1
+
+    def _push(self, level: int, position: int, node: bytes) -> None:
+        index, width = divmod(position, tiles.WIDTH)
+        tile = self._tiles.get((level, index))
+        if tile is None:
+            tile = bytearray()
+            if width:
+                tile += tiles.read_tile(self._folder, level, index, width)
+                self._was_partial.append(tiles.tile_path(level, index))
+            self._tiles[level, index] = tile
+        tile += node
+        if len(tile) == tiles.WIDTH * tiles.HASH:
+            hashes = [bytes(tile[i : i + tiles.HASH]) for i in range(0, len(tile), tiles.HASH)]
+            self._push(level + 1, index, merkle.perfect_root(hashes))
+
+    def read(self, level: int, index: int, width: int) -> bytes:
+        tile = self._tiles.get((level, index))
+        if tile is None:
+            return tiles.read_tile(self._folder, level, index, width)
+        return bytes(tile[: width * tiles.HASH])
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        for index, bundle in self._bundles.items():
+            width = tiles.tile_width(0, index, self.size)
+            yield tiles.tile_path("entries", index, width), bytes(bundle)
+        for (level, index), tile in self._tiles.items():
+            yield tiles.tile_path(level, index, len(tile) // tiles.HASH), bytes(tile)
+
+    def remove_partials(self) -> None:
+        """Remove partial tiles whose full tile is published; leftovers would do no harm."""
+        for path in self._was_partial:
+            if (self._folder / path).exists():
+                shutil.rmtree(self._folder / f"{path}.p", ignore_errors=True)
+
+
+class _Batch:
+    """Files written aside, made durable together, and put in place by rename."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._aside = folder / ".tmp"
+        self._folders: set[Path] = set()
+        try:
+            self._aside.mkdir(exist_ok=True, mode=0o700)
+            for leftover in self._aside.iterdir():
+                leftover.unlink()
+        except OSError as exc:
+            raise storage_error(exc, self._aside) from exc
+
+    def write(self, name: str, data: bytes) -> None:
+        path = self._folder / name
+        temporary = self._aside / "new"
+        try:
+            self._make_folder(path.parent)
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(fd, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        except OSError as exc:
+            raise storage_error(exc, path) from exc
+        self._folders.add(path.parent)
+
+    def sync(self) -> None:
+        """Make the renames durable."""
+        for folder in self._folders:
+            fsync_folder(folder)
+        self._folders.clear()
+
+    def publish(self, name: str, data: bytes) -> None:
+        """Write one file and make its rename durable at once."""
+        self.write(name, data)
+        self.sync()
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.exists():
+            return
+        self._make_folder(folder.parent)
+        folder.mkdir(exist_ok=True, mode=0o700)
+        self._folders.add(folder.parent)

@@ -1,0 +1,256 @@
+"""Log and database together: which comes first, and what a crash can leave.
+
+Two stores cannot commit at one instant, so they commit in one order, under one lock:
+
+1. take the log's lock, then the database's write transaction;
+2. bring the database up to the log, should a crash have left it behind;
+3. check everything; append to the log, durably;
+4. project the new entries into the database, commit.
+
+The log can therefore be ahead of the database, never behind, and everything the database
+derives from it can be derived again. A database that is ahead of its log means that the log
+was rolled back: that is an alarm, not something to repair.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, select
+
+from consent.canonical import canonical
+from consent.clock import rfc3339
+from consent.errors import VerificationError
+from consent.keys import raw_public
+from consent.log import Checkpoint, Writer
+from consent.log.merkle import leaf_hash
+from consent.registry import authorizations
+from consent.registry.core import Core
+from consent.registry.tables import (
+    AuthorizationRow,
+    LogIndexRow,
+    MetaRow,
+    ReceiptRow,
+    VoiceUseRow,
+)
+
+
+@dataclass
+class Ledger:
+    """Log and database, held for writing; made by :func:`writing`."""
+
+    core: Core
+    session: Session
+    writer: Writer
+
+    def append(self, entry: dict[str, Any]) -> tuple[int, str]:
+        """Append `entry` to the log and project it; return its place and canonical text."""
+        leaf = canonical(entry)
+        (index,) = self.writer.append([leaf])
+        _project(self.core, self.session, index, leaf)
+        _set_head(self.session, self.writer.checkpoint)
+        return index, leaf.decode()
+
+    def row(self, authorization_id: str) -> AuthorizationRow:
+        """Return an authorization's row, checked."""
+        return authorizations.fetch(self.core, self.session, authorization_id)
+
+
+@contextmanager
+def writing(core: Core) -> Iterator[Ledger]:
+    """Hold log and database for a change of both."""
+    with core.log.writer() as writer, core.database.write() as session:
+        if _catch_up(core, session, writer.checkpoint):
+            session.commit()  # stands even if what follows is refused
+        yield Ledger(core, session, writer)
+
+
+def reconcile(core: Core) -> None:
+    """Bring the database up to the log, and begin the log where it is new.
+
+    Raises
+    ------
+    VerificationError
+        The log was rolled back, swapped or damaged, or the database is another registry's.
+    """
+    checkpoint = core.log.checkpoint()
+    with core.database.read() as session:
+        head = _head(session)
+    if checkpoint.size > 0 and head == (checkpoint.size, checkpoint.root.hex()):
+        _check_owner(core)
+        return
+    with writing(core) as ledger:
+        if ledger.writer.checkpoint.size == 0:
+            ledger.append(
+                {
+                    "kind": "registry",
+                    "version": 1,
+                    "public_key": raw_public(core.key).hex(),
+                    "tag": core.tag,
+                    "time": rfc3339(core.now()),
+                }
+            )
+    _check_owner(core)
+
+
+def settle(ledger: Ledger, row: AuthorizationRow) -> None:
+    """Close an authorization; its use goes on record if there was any."""
+    if row.receipts == 0:
+        authorizations.end(ledger.core, row, "closed")
+        ledger.session.add(row)
+        return
+    ledger.append(
+        {
+            "kind": "settled",
+            "version": 1,
+            "authorization": row.digest,
+            "outputs": row.receipts,
+            "duration_ms": row.used_ms,
+            "time": rfc3339(ledger.core.now()),
+        }
+    )
+
+
+def _check_owner(core: Core) -> None:
+    with core.database.read() as session:
+        owner = session.get(MetaRow, "registry_key")
+    if owner is None or owner.value != raw_public(core.key).hex():
+        raise VerificationError(
+            f"the registry {core.database.engine.url.render_as_string()} belongs to another key",
+            hint="Restore the keys from a backup: vivavoce keys restore FILE",
+        )
+
+
+def _head(session: Session) -> tuple[int, str] | None:
+    row = session.get(MetaRow, "log_head")
+    if row is None:
+        return None
+    size, _, root = row.value.partition(" ")
+    return int(size), root
+
+
+def _set_head(session: Session, checkpoint: Checkpoint) -> None:
+    value = f"{checkpoint.size} {checkpoint.root.hex()}"
+    row = session.get(MetaRow, "log_head")
+    if row is None:
+        session.add(MetaRow(key="log_head", value=value))
+    else:
+        row.value = value
+        session.add(row)
+
+
+def _catch_up(core: Core, session: Session, checkpoint: Checkpoint) -> bool:
+    """Project what the log has and the database has not; return whether there was any."""
+    head = _head(session)
+    size = 0 if head is None else head[0]
+    if head is not None:
+        if size > checkpoint.size:
+            raise VerificationError(
+                f"the log has {checkpoint.size} entries, but the registry has seen {size}: "
+                "the log was rolled back",
+                hint="Restore the newest backup of the log; do not go on with this one.",
+            )
+        root = checkpoint.root if size == checkpoint.size else core.log.root(size)
+        if root.hex() != head[1]:
+            raise VerificationError(
+                f"the first {size} entries of the log are not those the registry has seen",
+                hint="The log was rewritten or swapped. Restore it from a backup.",
+            )
+    if size == checkpoint.size:
+        return False
+    for index, leaf in enumerate(core.log.entries(size), start=size):
+        if leaf_hash(leaf) != core.log.tree(checkpoint.size)(0, index):
+            raise VerificationError(f"entry {index} of the log does not fit its leaf hash")
+        _project(core, session, index, leaf)
+    _set_head(session, checkpoint)
+    return True
+
+
+def _project(core: Core, session: Session, index: int, leaf: bytes) -> None:
+    """Write into the database what one log entry says."""
+    entry = json.loads(leaf)
+    kind = entry["kind"]
+    subject = entry.get("output_id") or entry.get("authorization") or entry.get("tag", "")
+    session.add(
+        LogIndexRow(leaf_index=index, kind=kind, subject=subject, leaf_hash=leaf_hash(leaf).hex())
+    )
+    if kind == "registry":
+        session.add(MetaRow(key="registry_key", value=entry["public_key"]))
+    elif kind == "receipt":
+        _project_receipt(core, session, index, leaf, entry)
+    elif kind in ("sealed", "abandoned"):
+        _project_outcome(core, session, entry)
+    elif kind == "settled":
+        row = session.exec(
+            select(AuthorizationRow).where(AuthorizationRow.digest == entry["authorization"])
+        ).one_or_none()
+        if row is not None and authorizations.intact(core, row):
+            authorizations.end(core, row, "closed")
+            session.add(row)
+    session.flush()
+
+
+def _project_receipt(
+    core: Core, session: Session, index: int, leaf: bytes, entry: dict[str, Any]
+) -> None:
+    owner = session.exec(
+        select(AuthorizationRow).where(AuthorizationRow.digest == entry["authorization"])
+    ).one_or_none()
+    session.add(
+        ReceiptRow(
+            output_id=entry["output_id"],
+            authorization_id=None if owner is None else owner.id,
+            leaf_index=index,
+            leaf_json=leaf.decode(),
+            tlog_proof="",
+            created_at=datetime.fromisoformat(entry["time"]),
+            duration_ms=entry["duration_ms"],
+            container=entry["container"],
+            state="issued",
+        )
+    )
+    session.flush()
+    for voice in entry["voices"]:
+        session.add(
+            VoiceUseRow(
+                output_id=entry["output_id"],
+                voice=voice["voice"],
+                basis=voice["basis"],
+                licence=voice["licence"],
+                duration_ms=voice["duration_ms"],
+            )
+        )
+    _count(core, session, owner, +1, entry["duration_ms"])
+
+
+def _project_outcome(core: Core, session: Session, entry: dict[str, Any]) -> None:
+    receipt = session.get(ReceiptRow, entry["output_id"])
+    if receipt is None:
+        return
+    if entry["kind"] == "sealed":
+        receipt.state = "sealed"
+        receipt.sha256 = entry["sha256"]
+        receipt.size = entry["size"]
+    elif receipt.state != "abandoned":
+        receipt.state = "abandoned"
+        if receipt.authorization_id is not None:
+            owner = session.get(AuthorizationRow, receipt.authorization_id)
+            _count(core, session, owner, -1, -receipt.duration_ms)
+    session.add(receipt)
+
+
+def _count(
+    core: Core, session: Session, owner: AuthorizationRow | None, outputs: int, duration_ms: int
+) -> None:
+    # A row that was tampered with is left as it is: signing it anew would make it good.
+    if owner is None or not authorizations.intact(core, owner):
+        return
+    owner.receipts += outputs
+    owner.used_ms += duration_ms
+    authorizations.sign_state(core, owner)
+    session.add(owner)

@@ -1,0 +1,257 @@
+"""The registry: who asked for what, what was allowed, and what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+from types import TracebackType
+
+from consent import keys
+from consent.clock import Clock, SystemClock
+from consent.home import Home
+from consent.log import Log
+from consent.policy import PolicyEngine
+from consent.registry import audit, authorizations, leases, receipts
+from consent.registry.audit import CheckReport, RegistryStatus
+from consent.registry.core import Core
+from consent.registry.database import Database
+from consent.registry.leases import Lease
+from consent.registry.ledger import reconcile
+from consent.registry.records import Authorization, AuthorizationRequest, Receipt, ReceiptDraft
+
+
+class Registry:
+    """An open registry; a context manager.
+
+    Safe for several threads and for several processes at once, each with a registry of its
+    own. Do not carry an open one across ``fork``.
+
+    Examples
+    --------
+    >>> with Registry.open(home) as registry:                       # doctest: +SKIP
+    ...     authorization = registry.authorize(request)
+    ...     with registry.lease(authorization.id) as lease:
+    ...         lease.check()                                       # at every segment
+    ...         receipt = registry.issue_receipt(draft)             # before the file is signed
+    ...         registry.mark_sealed(receipt.output_id, sha256=..., size=..., published_as=...)
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    @classmethod
+    def open(cls, home: Home, *, clock: Clock | None = None) -> Registry:
+        """Open the registry of `home`; first use makes its keys, tables and log.
+
+        Log and database are reconciled: what a crash left in the log alone is taken in.
+
+        Raises
+        ------
+        VerificationError
+            Log, database and keys do not belong together, or the log was rolled back.
+        StorageError
+            The database or the disk cannot be used, or a key is open to others.
+        InputError
+            A policy pack or the registry URL cannot be used.
+        """
+        policy = PolicyEngine.load(home.policies)
+        log_key = keys.load_or_create(home, "log", "ed25519")
+        origin = home.setting("log", "origin") or default_origin(keys.raw_public(log_key))
+        key = keys.load_or_create(home, "registry", "ed25519")
+        log = Log.open(home.log, log_key, origin)
+        core = Core(
+            home=home,
+            clock=clock or SystemClock(),
+            database=Database(home),
+            log=log,
+            key=key,
+            policy=policy,
+        )
+        try:
+            reconcile(core)
+        except BaseException:
+            core.database.close()
+            raise
+        return cls(core)
+
+    def close(self) -> None:
+        """Close the database. Leases must have been closed or released before."""
+        self._core.database.close()
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def home(self) -> Home:
+        """The home it belongs to."""
+        return self._core.home
+
+    @property
+    def registry_tag(self) -> str:
+        """First 16 bits of SHA-256 of the registry's public key, 4 hex digits."""
+        return self._core.tag
+
+    @property
+    def log(self) -> Log:
+        """The transparency log; ``registry.log.vkey`` is all a stranger needs."""
+        return self._core.log
+
+    @property
+    def policy(self) -> PolicyEngine:
+        """The policies in force."""
+        return self._core.policy
+
+    # -- Authorization ------------------------------------------------------------------
+
+    def authorize(self, request: AuthorizationRequest) -> Authorization:
+        """Decide on a job and put the signed yes on record.
+
+        The authorization must be started (:meth:`lease`) within fifteen minutes.
+
+        Raises
+        ------
+        Denied
+            With every reason (``.reasons``), what would cure it (``.cures``) and the rules
+            (``.rules``).
+        InputError
+            The request is incomplete or ill-formed.
+        """
+        return authorizations.authorize(self._core, request)
+
+    def find_authorization(self, job_digest: str) -> Authorization | None:
+        """Return the newest authorization for a job that can still be used, to resume it.
+
+        One whose row was changed is passed over.
+        """
+        return authorizations.find(self._core, job_digest)
+
+    def lease(self, authorization_id: str) -> Lease:
+        """Start the job of an authorization, or take it up again after a crash.
+
+        Receipts that an earlier run left without a file are abandoned, and their minutes are
+        free again.
+
+        Raises
+        ------
+        RefusedError
+            It is unknown, ended, not started in time, or its job runs already.
+        VerificationError
+            It was changed in the registry.
+        """
+        return leases.open_lease(self._core, authorization_id)
+
+    def revoke(self, authorization_id: str, reason: str) -> None:
+        """Take an authorization back; running work stops at its next check.
+
+        What is sealed stays sealed, and nothing more can be.
+
+        Raises
+        ------
+        RefusedError
+            It is unknown or has ended.
+        """
+        with self._core.database.write() as session:
+            row = authorizations.fetch(self._core, session, authorization_id)
+            authorizations.refuse_ended(row, self._core.now())
+            authorizations.end(self._core, row, "revoked", reason)
+            session.add(row)
+
+    def minutes_left(self, authorization_id: str) -> float:
+        """Return how many minutes receipts may still cover, tolerance included."""
+        with self._core.database.read() as session:
+            row = authorizations.fetch(self._core, session, authorization_id)
+            authorization = authorizations.open_authorization(row)
+            return max(0, authorization.allowed_ms - row.used_ms) / 60_000
+
+    # -- Receipts -----------------------------------------------------------------------
+
+    def new_output_id(self) -> str:
+        """Return an unused output id: registry tag and 32 random bits, 12 hex digits."""
+        return receipts.new_output_id(self._core)
+
+    def issue_receipt(self, draft: ReceiptDraft) -> Receipt:
+        """Put an output on record, before its file is signed and published.
+
+        Minutes are used, the log entry is durable, and its proof comes back, or nothing
+        happened.
+
+        Raises
+        ------
+        RefusedError
+            The authorization is unknown, not started, ended, does not cover these voices or
+            models, or has not so many minutes left; or the output id is used.
+        VerificationError
+            The authorization, its receipts or the log were changed.
+        InputError
+            The draft is ill-formed.
+        """
+        return receipts.issue(self._core, draft)
+
+    def mark_sealed(self, output_id: str, *, sha256: str, size: int, published_as: str) -> None:
+        """Put the final bytes of an output on record, just before it is published.
+
+        Saying the same twice is harmless.
+
+        Parameters
+        ----------
+        output_id
+            Of a receipt without a file.
+        sha256, size
+            Of the finished file; hex and bytes.
+        published_as
+            File name without folders; stays in the registry.
+
+        Raises
+        ------
+        RefusedError
+            There is no such receipt, it is sealed or abandoned, or its authorization was
+            revoked or has ended.
+        """
+        receipts.mark_sealed(self._core, output_id, sha256, size, published_as)
+
+    def abandon(self, output_id: str, reason: str) -> None:
+        """Put on record that an output was not published; its minutes are free again.
+
+        `reason` stays in the registry. Saying it twice is harmless.
+        """
+        receipts.abandon(self._core, output_id, reason)
+
+    def pending_receipts(self) -> list[Receipt]:
+        """Return the receipts without a file, those of running jobs included."""
+        return receipts.all_pending(self._core)
+
+    def recover(self) -> list[str]:
+        """Abandon what dead jobs left without a file; return those output ids.
+
+        Running jobs, here or on another machine, are left alone.
+        """
+        return leases.recover(self._core)
+
+    def receipt(self, output_id: str) -> Receipt | None:
+        """Return a receipt, None if there is none."""
+        return receipts.get(self._core, output_id)
+
+    # -- Looking after itself -----------------------------------------------------------
+
+    def status(self) -> RegistryStatus:
+        """Return counts, keys and the head of the log."""
+        return audit.status(self._core)
+
+    def check(self) -> CheckReport:
+        """Check the whole log, and every row against it; changes nothing."""
+        return audit.check(self._core)
+
+
+def default_origin(log_public_key: bytes) -> str:
+    """Return the name of a log that was given none: it follows from the log's key."""
+    return f"vivavoce/{hashlib.sha256(log_public_key).hexdigest()[:16]}"
+
+
+__all__ = ["Registry", "default_origin"]
