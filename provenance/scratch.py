@@ -93,6 +93,11 @@ class Draft:
             self._staged = True
         fsync_folder(self.hidden.parent)
 
+    @property
+    def published(self) -> bool:
+        """Whether the complete file has left its hidden name for a public one."""
+        return self._staged and not self.hidden.exists()
+
     def discard(self) -> None:
         """Close the file and remove what there is of it."""
         with suppress(OSError):
@@ -127,7 +132,8 @@ def publish(hidden: Path, destination: Path, *, overwrite: bool) -> None:
                     raise exists_error(destination) from None
                 hidden.replace(destination)
             else:
-                hidden.unlink()
+                with suppress(OSError):
+                    hidden.unlink()
         fsync_folder(destination.parent)
     except OSError as exc:
         raise storage_error(exc, destination) from exc

@@ -11,7 +11,8 @@ _HEAD = 64
 def sniff(stream: IO[bytes]) -> str | None:
     """Return the media type of an audio file.
 
-    ``"other"`` is sound that cannot hold a manifest; None does not look like sound at all. A FLAC file with a manifest begins with an ID3 tag, like an MP3: the tag is stepped over.
+    ``"other"`` is sound that cannot hold a manifest; None does not look like sound at all. A FLAC
+    file with a manifest begins with an ID3 tag, like an MP3: the tag is stepped over.
     """
     stream.seek(0)
     head = stream.read(_HEAD)

@@ -253,4 +253,5 @@ def _stated_samples(file: Any, stream: Any, rate: int) -> int | None:
     """Return how many samples an MP4 track says it holds: AAC pads the last frame."""
     if "mp4" not in file.format.name or not stream.duration or not stream.time_base:
         return None
-    return int(round(stream.duration * stream.time_base * rate))
+    samples: int = round(stream.duration * stream.time_base * rate)
+    return samples

@@ -7,7 +7,7 @@ module keeps to its "Trusted", and only when the anchor is one of a list of mani
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -151,10 +151,15 @@ def _judge(
         time_trusted="timeStamp.trusted" in successes,
         generator=f"{generator.get('name', '')} {generator.get('version', '')}".strip(),
         title=str(active.get("title") or ""),
-        assertions={
-            a["label"]: a.get("data") for a in active.get("assertions", ()) if "label" in a
-        },
+        assertions=_first_of_each(active.get("assertions", ())),
     )
+
+
+def _first_of_each(assertions: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for assertion in assertions:
+        found.setdefault(str(assertion.get("label")), assertion.get("data"))
+    return found
 
 
 def _codes(results: Any, kind: str) -> list[str]:
