@@ -13,6 +13,7 @@ import re
 import secrets
 import stat
 import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, overload
 
@@ -21,9 +22,27 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from consent.backup import BackupReport, backup, restore
 from consent.errors import StorageError, VerificationError
 from consent.files import fsync_folder, storage_error
 from consent.home import Home
+
+__all__ = [
+    "BackupReport",
+    "KeyInfo",
+    "KeyKind",
+    "PrivateKey",
+    "backup",
+    "check_permissions",
+    "key_id",
+    "key_path",
+    "list_keys",
+    "load",
+    "load_or_create",
+    "raw_public",
+    "restore",
+    "secret",
+]
 
 KeyKind = Literal["ed25519", "ec-p256"]
 PrivateKey = Ed25519PrivateKey | ec.EllipticCurvePrivateKey
@@ -66,22 +85,10 @@ def load(home: Home, name: str, kind: Literal["ec-p256"]) -> ec.EllipticCurvePri
 def load(home: Home, name: str, kind: KeyKind) -> PrivateKey:
     """Return the existing key `name`; same errors as :func:`load_or_create`."""
     path = key_path(home, name)
-    try:
-        key = serialization.load_pem_private_key(_read(path), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
-        raise VerificationError(
-            f"{path} is not a private key in PEM form",
-            hint="Restore it from a backup: vivavoce keys restore FILE",
-        ) from exc
-    if kind == "ed25519" and isinstance(key, Ed25519PrivateKey):
-        return key
-    if (
-        kind == "ec-p256"
-        and isinstance(key, ec.EllipticCurvePrivateKey)
-        and isinstance(key.curve, ec.SECP256R1)
-    ):
-        return key
-    raise VerificationError(f"{path} holds a key of another kind, expected {kind}")
+    key = _parse(path)
+    if isinstance(key, Ed25519PrivateKey) != (kind == "ed25519"):
+        raise VerificationError(f"{path} holds a key of another kind, expected {kind}")
+    return key
 
 
 def secret(home: Home, name: str, *, length: int = 32) -> bytes:
@@ -106,9 +113,45 @@ def key_path(home: Home, name: str) -> Path:
     return home.keys / f"{_checked(name)}.pem"
 
 
-def names(home: Home) -> list[str]:
-    """Return the names of the keys and secrets there are."""
-    return sorted(p.stem for p in home.keys.iterdir() if p.suffix in (".pem", ".secret"))
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """A key as it may be shown.
+
+    Attributes
+    ----------
+    kind
+        ``"ed25519"``, ``"ec-p256"`` or ``"secret"``.
+    public
+        SHA-256 of the public key (raw for Ed25519, SubjectPublicKeyInfo in DER otherwise),
+        lower-case hex; empty for a secret.
+    """
+
+    name: str
+    kind: str
+    public: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+
+def list_keys(home: Home) -> list[KeyInfo]:
+    """Return the keys and secrets of `home` by name, each checked to be readable and closed."""
+    found = []
+    for path in sorted(home.keys.iterdir()):
+        if path.suffix == ".secret":
+            check_permissions(path)
+            found.append(KeyInfo(path.stem, "secret", ""))
+        elif path.suffix == ".pem":
+            key = _parse(path)
+            if isinstance(key, Ed25519PrivateKey):
+                found.append(KeyInfo(path.stem, "ed25519", key_id(key)))
+            else:
+                spki = key.public_key().public_bytes(
+                    serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+                )
+                found.append(KeyInfo(path.stem, "ec-p256", hashlib.sha256(spki).hexdigest()))
+    return found
 
 
 def raw_public(key: Ed25519PrivateKey | Ed25519PublicKey) -> bytes:
@@ -151,6 +194,21 @@ def _generate(kind: KeyKind) -> PrivateKey:
     if kind == "ed25519":
         return Ed25519PrivateKey.generate()
     return ec.generate_private_key(ec.SECP256R1())
+
+
+def _parse(path: Path) -> PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(_read(path), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+        raise VerificationError(
+            f"{path} is not a private key in PEM form",
+            hint="Restore it from a backup: vivavoce keys restore FILE",
+        ) from exc
+    if isinstance(key, Ed25519PrivateKey):
+        return key
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    raise VerificationError(f"{path} holds a key that is neither Ed25519 nor P-256")
 
 
 def _read(path: Path) -> bytes:
