@@ -16,7 +16,7 @@ CONSENT = "org.vivavoce.consent"
 WATERMARK = "org.vivavoce.watermark"
 THUMBNAIL = "cover"
 FORMAT_VERSION = 1
-HOW_TO_VERIFY = "https://pypi.org/project/vivavoce/ : vivavoce verify FILE"
+HOW_TO_VERIFY = "vivavoce verify FILE, or any C2PA tool with the signer's trust bundle"
 TRAINING = (
     "cawg.ai_generative_training",
     "cawg.ai_inference",

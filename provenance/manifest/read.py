@@ -41,6 +41,8 @@ class ManifestReading:
     signer, issuer
         Names in the certificate. Anyone can write any name: they mean something only when the
         status is ``trusted``.
+    signer_known
+        Whether the signer is one of ours even where the file no longer fits its signature.
     time
         Time stamp (ISO), and `time_trusted` whether its server is one we trust.
     assertions
@@ -56,6 +58,7 @@ class ManifestReading:
     issuer: str = ""
     time: str | None = None
     time_trusted: bool = False
+    signer_known: bool = False
     generator: str = ""
     title: str = ""
     assertions: Mapping[str, Any] = field(default_factory=dict)
@@ -149,6 +152,7 @@ def _judge(
         issuer=str(signature.get("issuer") or ""),
         time=signature.get("time"),
         time_trusted="timeStamp.trusted" in successes,
+        signer_known=vouching is not None or "signingCredential.trusted" in successes,
         generator=f"{generator.get('name', '')} {generator.get('version', '')}".strip(),
         title=str(active.get("title") or ""),
         assertions=_first_of_each(active.get("assertions", ())),
