@@ -55,30 +55,35 @@ def backup(
     file: Annotated[Path, typer.Argument(help="Where to write the encrypted backup.")],
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Write keys, certificates and trust into one encrypted file.
+    """Write keys, log, registry and trust into one encrypted file.
 
       [bold]vivavoce keys backup vivavoce-keys.backup[/bold]
     """
     from consent.home import Home
-    from consent.keys import backup as write_backup
+    from consent.backup import backup as write_backup
 
-    write_backup(Home.open(), file, _passphrase(passphrase_file, confirm=True))
-    say(f"Wrote {file}. Without its passphrase it is of no use to anyone, you included.")
+    report = write_backup(Home.open(), file, _passphrase(passphrase_file, confirm=True))
+    say(f"Wrote {len(report.files)} files into {file}.")
+    say("Without its passphrase it is of no use to anyone, you included.")
+    if not report.registry:
+        say("The registry is on a database server and is not in it: back that up there.")
 
 
 @app.command()
 def restore(
     file: Annotated[Path, typer.Argument(help="A backup made by `keys backup`.")],
     passphrase_file: PassphraseFile = None,
-    force: Annotated[bool, typer.Option(help="Replace the keys that are there now.")] = False,
+    force: Annotated[bool, typer.Option(help="Put aside what is there now.")] = False,
 ) -> None:
-    """Bring back the keys of a lost or new machine.
+    """Bring back a lost home, or move it to a new machine.
 
       [bold]vivavoce keys restore vivavoce-keys.backup[/bold]
     """
     from consent.home import Home
-    from consent.keys import restore as read_backup
+    from consent.backup import restore as read_backup
 
     home = Home.open()
-    read_backup(home, file, _passphrase(passphrase_file, confirm=False), force=force)
-    say(f"Restored the keys into {home.root}.")
+    report = read_backup(home, file, _passphrase(passphrase_file, confirm=False), force=force)
+    say(f"Restored {len(report.files)} files into {home.root}.")
+    if report.replaced is not None:
+        say(f"What was there before is in {report.replaced}.")

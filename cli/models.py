@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -24,7 +25,7 @@ def list_models(as_json: Json = False) -> None:
     home = Home.open()
     cards = list(models.cards().values())
     if as_json:
-        emit_json([models.card_json(card) | {"installed": models.installed(card, home)} for card in cards])
+        emit_json([asdict(card) | {"installed": models.installed(card, home)} for card in cards])
         return
     table(
         ("model", "engine", "licence", "commercial", "languages", "size>", "here"),
@@ -50,7 +51,7 @@ def show(name: Name, as_json: Json = False) -> None:
 
     card = models.get(name)
     if as_json:
-        emit_json(models.card_json(card))
+        emit_json(asdict(card))
         return
     rows = [
         ("model", f"{card.id} ({card.name})"),
@@ -84,11 +85,18 @@ def verify(
     )
     results = [models.verify(card, home) for card in chosen]
     if as_json:
-        emit_json([result.to_json() for result in results])
+        emit_json(
+            [
+                {"model": r.card.id, "ok": r.ok, "checks": [asdict(c) for c in r.checks]}
+                for r in results
+            ]
+        )
     else:
-        for result in results:
-            say(result.sentence)
-    bad = [result.model for result in results if not result.ok]
+        table(
+            ("model", "what", "status", "detail"),
+            ((r.card.id, c.what, c.status, c.detail) for r in results for c in r.checks),
+        )
+    bad = [result.card.id for result in results if not result.ok]
     if bad:
         raise ModelError(
             f"damaged or missing weights: {', '.join(bad)}",

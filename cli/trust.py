@@ -30,7 +30,9 @@ def export(
 @app.command()
 def add(
     file: Annotated[Path, typer.Argument(help="A bundle from `trust export`, or a PEM file.")],
-    name: Annotated[str, typer.Option(help="What to call it here.")],
+    name: Annotated[
+        str | None, typer.Option(help="What to call it here; the bundle's name if not given.")
+    ] = None,
 ) -> None:
     """Believe what this signer signs.
 

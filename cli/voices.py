@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,7 +41,7 @@ def list_voices(
         )
     ]
     for problem in engines.problems():
-        warn(problem)
+        warn(f"engine {problem.engine} ({problem.distribution}): {problem.reason}")
     if as_json:
         emit_json([_as_json(voice) for voice in found])
         return
@@ -72,7 +73,7 @@ def show(
     _, voice = engines.find_voice(name)
     card = models.get(voice.model)
     if as_json:
-        emit_json(_as_json(voice) | {"model_card": models.card_json(card)})
+        emit_json(_as_json(voice) | {"model_card": asdict(card)})
         return
     basis = "stock voice: a licence, no person's consent" if voice.basis == "stock" else voice.basis
     table(
@@ -127,6 +128,4 @@ def import_voice(
 
 
 def _as_json(voice: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
     return asdict(voice) | {"qualified": voice.qualified}

@@ -1,0 +1,118 @@
+"""The command line as a user meets it: run as a program, in a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cli.reference import HEADLINE, reference
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "docs" / "examples" / "chickens.epub"
+
+
+@pytest.fixture
+def run(tmp_path: Path):
+    home = tmp_path / "home"
+
+    def call(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"VIVAVOCE_HOME": str(home), "COLUMNS": "200", "NO_COLOR": "1"}
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            input=stdin,
+            cwd=tmp_path,
+            env=environment | {"PYTHONPATH": str(ROOT)},
+            check=False,
+        )
+
+    return call
+
+
+def test_every_command_and_option_is_documented() -> None:
+    document = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    written = document.split(HEADLINE, 1)[1].strip()
+    assert written == reference().strip(), "run: python -m cli.reference, into docs/cli.md"
+
+
+def test_version_and_help_work(run) -> None:
+    assert run("--version").stdout.startswith("vivavoce ")
+    help_text = run("--help").stdout
+    for verb in ("narrate", "plan", "speak", "voices", "models", "verify", "keys", "doctor"):
+        assert verb in help_text
+
+
+def test_voices_are_listed_with_licence_and_can_be_filtered(run) -> None:
+    voices = json.loads(run("voices", "list", "--language", "en-GB", "--commercial", "--json").stdout)
+    assert len(voices) >= 4
+    assert {voice["commercial"] for voice in voices} == {True}
+    assert all("en-GB" in voice["languages"] for voice in voices)
+
+
+def test_plan_shows_chapters_and_what_is_left_out(run) -> None:
+    result = run("plan", EXAMPLE, "--voice", "bm_george", "--json")
+    assert result.returncode == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert [chapter["title"] for chapter in data["chapters"]] == [
+        "I: A Letter with a Postscript",
+        "II: Mr. and Mrs. S. F. Ukridge",
+    ]
+    shown = run("plan", EXAMPLE, "--voice", "bm_george").stdout
+    assert "imprint" in shown.lower()
+    assert "--keep" in shown
+
+
+def test_an_exported_plan_can_be_read_back(run, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    assert run("plan", EXAMPLE, "-o", plan).returncode == 0
+    assert tomllib.loads(plan.read_text("utf-8"))
+    again = run("plan", EXAMPLE, "-o", plan)
+    assert again.returncode == 3
+    assert "exists" in again.stderr
+    data = json.loads(run("plan", plan, "--json").stdout)
+    assert len(data["chapters"]) == 2
+
+
+def test_plan_reads_standard_input(run) -> None:
+    data = json.loads(run("plan", "-", "--json", stdin="Good evening. Who is there?").stdout)
+    assert data["words"] == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("narrate", "missing.epub", "-o", "x.m4b"), 3, "missing.epub"),
+        (("narrate", EXAMPLE, "-v", "nobody", "-o", "x.m4b"), 3, "nobody"),
+        (("narrate", EXAMPLE, "-o", "no/such/folder/x.m4b"), 7, "no/such/folder"),
+        (("narrate", EXAMPLE, "-o", "x.ogg"), 3, ".ogg"),
+        (("narrate", EXAMPLE, "-o", "x.m4b", "--chapters", "9"), 3, "9"),
+        (("narrate", EXAMPLE, "-o", "x.m4b", "--require-watermark"), 4, "watermark"),
+        (("speak", "Hello.", "-v", "joe", "--commercial", "-o", "x.wav"), 4, "commercial"),
+        (("models", "show", "nonesuch"), 3, "nonesuch"),
+        (("verify", "missing.m4b"), 3, "missing.m4b"),
+        (("narrate",), 2, ""),
+        (("frobnicate",), 2, ""),
+    ],
+)
+def test_refusals_name_the_value_and_have_their_exit_code(
+    run, tmp_path: Path, arguments: tuple[object, ...], code: int, says: str
+) -> None:
+    result = run(*arguments)
+    assert result.returncode == code, result.stderr
+    assert says in result.stderr.replace("\n", "")
+    assert "Traceback" not in result.stderr + result.stdout
+    assert not list(tmp_path.glob("x.*"))
+
+
+def test_errors_are_json_when_json_was_asked_for(run) -> None:
+    error = json.loads(run("models", "show", "nonesuch", "--json").stderr)
+    assert error["error"] == "InputError"
+    assert error["exit_code"] == 3
+    assert "nonesuch" in error["message"]
