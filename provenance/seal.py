@@ -148,7 +148,9 @@ class _Door:
         try:
             with unnamed(self.destination.parent) as sound:
                 encoding, level = self._encode(sound)
-                check_sound(sound, encoding, level, lambda done: self.tell("check", done))
+                check_sound(
+                    sound, encoding.duration_s, level, lambda done: self.tell("check", done)
+                )
                 if self.mark is not None:
                     check_mark(sound, self.mark, self.output_id)
                 with Journal.open(

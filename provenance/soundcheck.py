@@ -9,7 +9,6 @@ import numpy as np
 
 from consent.errors import VerificationError
 from provenance.audio.decode import opened_blocks
-from provenance.audio.encode import Encoding
 from provenance.audio.pcm import FloatArray
 from provenance.watermark import WatermarkModel
 
@@ -40,7 +39,7 @@ class Level:
 
 
 def check_sound(
-    file: IO[bytes], encoding: Encoding, level: Level, progress: Callable[[float], None]
+    file: IO[bytes], duration_s: float, level: Level, progress: Callable[[float], None]
 ) -> None:
     """Decode `file` to its end; it must be as long and as loud as what was put in.
 
@@ -53,13 +52,13 @@ def check_sound(
     """
     heard = Level()
     with opened_blocks(file, mono=True) as (blocks, rate):
-        expected = encoding.duration_s * rate
+        expected = duration_s * rate
         for _ in heard.through(blocks):
             progress(min(1.0, heard.samples / expected))
     duration = heard.samples / rate
-    if abs(duration - encoding.duration_s) > DURATION_S:
+    if abs(duration - duration_s) > DURATION_S:
         raise VerificationError(
-            f"the encoded file plays {duration:.2f} s, {encoding.duration_s:.2f} s were put in"
+            f"the encoded file plays {duration:.2f} s, {duration_s:.2f} s were put in"
         )
     if level.rms > QUIET:
         change = 20 * float(np.log10(max(heard.rms, 1e-9) / level.rms))

@@ -162,7 +162,7 @@ def encode(
         out,
         "w",
         format=kind.muxer,
-        options=_muxer_options(kind),
+        options=_muxer_options(kind, rate),
         io_open=lambda url, flags, options: _SecondHandle(out),
     )
     finished = False
@@ -226,9 +226,15 @@ def _warnings(kind: Container, chapters: Sequence[ChapterSpan], tags: Tags) -> t
     return tuple(f"a {kind.name} file cannot hold {what}" for what in lost)
 
 
-def _muxer_options(kind: Container) -> dict[str, str]:
+def _muxer_options(kind: Container, rate: int) -> dict[str, str]:
     if kind.muxer == "mp4":
-        return {"movflags": "+faststart", "brand": "M4B " if kind.name == "m4b" else "M4A "}
+        return {
+            "movflags": "+faststart",
+            "brand": "M4B " if kind.name == "m4b" else "M4A ",
+            # The edit list that hides priming and padding counts in this unit; the default of
+            # 1 ms would leave up to a millisecond of padding at the end.
+            "movie_timescale": str(rate),
+        }
     if kind.muxer == "mp3":
         return {"id3v2_version": "4", "write_id3v1": "0", "write_xing": "1"}
     return {}
