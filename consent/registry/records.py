@@ -318,12 +318,19 @@ def _jsonable(value: Any) -> Any:
 
 
 def _check_texts(record: AuthorizationRequest | ReceiptDraft) -> None:
-    for field in dataclasses.fields(record):
-        value = getattr(record, field.name)
-        if isinstance(value, str) and len(value) > _MAX_TEXT:
-            raise InputError(
-                f"{field.name} has {len(value):,} characters; {_MAX_TEXT:,} is the most"
-            )
+    fields = [(f.name, getattr(record, f.name)) for f in dataclasses.fields(record)]
+    uses: tuple[VoiceUse | ModelUse, ...] = (*record.voices, *record.models)
+    for use in uses:
+        fields += [(f.name, getattr(use, f.name)) for f in dataclasses.fields(use)]
+    for name, value in fields:
+        if not isinstance(value, str):
+            continue
+        if len(value) > _MAX_TEXT:
+            raise InputError(f"{name} has {len(value):,} characters; {_MAX_TEXT:,} is the most")
+        try:
+            value.encode()
+        except UnicodeEncodeError as exc:
+            raise InputError(f"{name} is not valid Unicode: {value[:80]!r}") from exc
 
 
 def _check_digest(name: str, value: str) -> None:
