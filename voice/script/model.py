@@ -92,11 +92,20 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class BookChapter:
-    """A chapter as read; `title` is the navigation document's or the heading's."""
+    """A chapter as read; `title` is the navigation document's or the heading's.
+
+    Attributes
+    ----------
+    source
+        Where in the book it starts (a file of the EPUB), else ``""``.
+    role
+        Its ``epub:type`` where that is known (``"chapter"``, ``"prologue"``), else ``""``.
+    """
 
     title: str
     blocks: tuple[Block, ...]
     source: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
