@@ -1,1 +1,28 @@
 """From a plan to finished audio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from voice.narration.cache import SegmentCache
+    from voice.narration.render import narrate
+    from voice.narration.result import NarrationResult
+    from voice.narration.speak import speak
+
+__all__ = ["NarrationResult", "SegmentCache", "narrate", "speak"]
+
+_LAZY = {
+    "NarrationResult": "voice.narration.result",
+    "SegmentCache": "voice.narration.cache",
+    "narrate": "voice.narration.render",
+    "speak": "voice.narration.speak",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
