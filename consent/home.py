@@ -150,6 +150,11 @@ def _own(folder: Path) -> None:
             f"the home folder {folder} belongs to user {status.st_uid}, not to you",
             hint="Set VIVAVOCE_HOME to a folder of your own.",
         )
+    if stat.S_IMODE(status.st_mode) & 0o1002:
+        raise StorageError(
+            f"the home folder {folder} is shared: anyone may write to it",
+            hint="Set VIVAVOCE_HOME to a folder of your own, for instance one inside it.",
+        )
     if stat.S_IMODE(status.st_mode) & 0o077:
         folder.chmod(stat.S_IMODE(status.st_mode) & 0o700)
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):

@@ -67,6 +67,18 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     assert "VIVAVOCE_HOME" in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize("mode", [0o1777, 0o777])
+def test_a_folder_shared_with_everybody_is_refused_and_left_alone(
+    tmp_path: Path, mode: int
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(mode)
+    with pytest.raises(StorageError, match="shared"):
+        Home.open(shared)
+    assert stat.S_IMODE(shared.stat().st_mode) == mode
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_home_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
