@@ -27,16 +27,16 @@ KOKORO_SYMBOLS = frozenset(
 #: Every symbol that Piper's English voices have an id for (``phoneme_id_map``).
 PIPER_SYMBOLS = frozenset(
     " !'(),-.:;?abcdefhijklmnopqrstuvwxyzæçðøħŋœǀǁǂǃɐɑɒɓɔɕɖɗɘəɚɛɜɞɟɠɡɢɣɤɥɦɧɨɪɫɬɭɮɯɰɱɲɳɴɵɶɸɹɺɻɽɾ"
-    "ʀʁʂʃʄʈʉʊʋʌʍʎʏʐʑʒʔʕʘʙʛʜʝʟʡʢʲˈˌːˑ˞βθχᵻⱱ0123456789\u0327\u032a\u032f\u0329\u0303ʰˤε↓#\""
+    'ʀʁʂʃʄʈʉʊʋʌʍʎʏʐʑʒʔʕʘʙʛʜʝʟʡʢʲˈˌːˑ˞βθχᵻⱱ0123456789\u0327\u032a\u032f\u0329\u0303ʰˤε↓#"'
 )
 
-_PIPER_PUNCTUATION = str.maketrans({"—": ",", "…": ".", "“": "", "”": "", '"': "", "(": "", ")": ""})
+_PIPER_PUNCTUATION = str.maketrans(
+    {"—": ",", "…": ".", "“": "", "”": "", '"': "", "(": "", ")": ""}
+)
 _ESPEAK_LETTERS = {"A": "eɪ", "I": "aɪ", "O": "oʊ", "Q": "əʊ", "W": "aʊ", "Y": "ɔɪ"}
 _ESPEAK_LETTERS |= {"ʤ": "dʒ", "ʧ": "tʃ", "T": "ɾ", "ᵊ": "ə", "ʣ": "dz", "ʦ": "ts", "S": "s"}
 _ESPEAK_LETTERS |= {"ʥ": "dʑ", "ʨ": "tɕ", "ᵝ": "β", "\uab67": "tʂ", "→": "", "↗": "", "↘": ""}
-_ESPEAK_LETTERS |= {"ʋ": "ʋ"}
 _WORD = re.compile(r"[^\s" + re.escape(KOKORO_PUNCTUATION.strip()) + r"]+")
-_NOT_LONG = re.compile(r"(?P<before>^|.)(?P<vowel>[iu])(?P<after>.?)")
 
 
 def stressed(phonemes: str, level: float | None) -> str:
@@ -84,7 +84,7 @@ def to_espeak(phonemes: str, *, british: bool) -> str:
     stop, and quotation marks and brackets, which espeak-ng does not write, are dropped.
     """
     rewritten = _WORD.sub(lambda m: _espeak_word(m.group(), british), phonemes)
-    result = rewritten.translate(_PIPER_PUNCTUATION)
+    result = re.sub(r",(?=[^\s,.;:!?])", ", ", rewritten.translate(_PIPER_PUNCTUATION))
     return re.sub(r"([,.])(?:\s*[,.])+", r"\1", re.sub(r" {2,}", " ", result)).strip()
 
 

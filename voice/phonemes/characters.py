@@ -6,6 +6,12 @@ import re
 import unicodedata
 from functools import lru_cache
 
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a list written as one string."""
+    return frozenset(text.split())
+
+
 _PLAIN = {
     "\u2018": "'", "\u2019": "'", "\u201b": "'", "\u02bc": "'", "\u02bb": "'", "\uff07": "'",
     "\u2032": "'", "`": "'", "\u00b4": "'",
@@ -30,7 +36,9 @@ SYMBOL_WORDS = {
 }  # fmt: skip
 
 _SILENT = frozenset("*_~|^<>\\•·†‡◦▪■●…—–-/'\"“”(),.;:!?¿¡™®")
-_LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
+_LIGATURES = str.maketrans(
+    {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
+)
 _DIGIT = re.compile(r"[^\x00-\x7f]")
 
 
@@ -56,10 +64,14 @@ def _plain(character: str) -> str:
 def plain(text: str) -> str:
     """Return `text` composed (NFC), with one form of each quotation mark, dash and digit."""
     if text.isascii():
-        return text.translate({ord("`"): "'", ord("["): "(", ord("]"): ")", ord("{"): "(", ord("}"): ")"})
+        return text.translate(
+            {ord("`"): "'", ord("["): "(", ord("]"): ")", ord("{"): "(", ord("}"): ")"}
+        )
     composed = unicodedata.normalize("NFC", text).translate(_LIGATURES)
     composed = _DIGIT.sub(lambda m: _plain(m.group()), composed)
-    return composed.translate({ord("["): "(", ord("]"): ")", ord("{"): "(", ord("}"): ")", ord("`"): "'"})
+    return composed.translate(
+        {ord("["): "(", ord("]"): ")", ord("{"): "(", ord("}"): ")", ord("`"): "'"}
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -83,7 +95,19 @@ def _speakable(character: str) -> bool:
     if all(_sounds(c) or c.isspace() or c in _SILENT for c in forms):
         return True
     # Combining marks go with their letter; other punctuation and marks of format are silent.
-    return unicodedata.category(character) in ("Mn", "Cf", "Cc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Pc", "Sk")
+    return unicodedata.category(character) in (
+        "Mn",
+        "Cf",
+        "Cc",
+        "Pd",
+        "Ps",
+        "Pe",
+        "Pi",
+        "Pf",
+        "Po",
+        "Pc",
+        "Sk",
+    )
 
 
 def unspeakable_characters(text: str) -> set[str]:

@@ -21,6 +21,11 @@ Entry = str | dict[str, str | None]
 
 _DOUBLED = re.compile(r"([bcdgklmnprstvxz])\1(?:ing|ed|er|est)$|ck(?:ing|ed)$")
 _FLAPPING = frozenset("AIOWYiuæɑəɛɪɹʊʌ")
+# Slips in the data: an entry that contradicts its own stem, and a name it lacks.
+_CORRECTED: dict[str, dict[str, Entry]] = {
+    "us": {"upsetting": "ʌpsˈɛɾɪŋ"},
+    "gb": {"upsetting": "ʌpsˈɛtɪŋ"},
+}
 _PARENTS = {"VB": "VERB", "NN": "NOUN", "RB": "ADV", "JJ": "ADJ"}
 
 
@@ -66,7 +71,7 @@ class Lexicon:
     def __init__(self, *, british: bool) -> None:
         self.british = british
         accent = "gb" if british else "us"
-        self.gold = read_entries(accent, gold=True)
+        self.gold = read_entries(accent, gold=True) | _CORRECTED[accent]
         self.silver = read_entries(accent, gold=False)
 
     @classmethod
@@ -222,13 +227,20 @@ class Lexicon:
 
     def _other(self, word: str, tag: str | None) -> str | None:
         """Try -ly, -ness, -less, -ish and prefixes un-, re-, non-."""
-        for ending, spoken_ending in (("ly", "li"), ("ness", "nəs"), ("less", "ləs"), ("ish", "ɪʃ")):
+        for ending, spoken_ending in (
+            ("ly", "li"),
+            ("ness", "nəs"),
+            ("less", "ləs"),
+            ("ish", "ɪʃ"),
+        ):
             stem = word[: -len(ending)]
             if not word.endswith(ending) or len(stem) < 3:
                 continue
             spoken = self._stem(stem, "JJ" if ending in ("ly", "ness") else "NN")
             if spoken is None and stem.endswith("i"):
                 spoken = self._stem(stem[:-1] + "y", "JJ")
+                if spoken and ending == "ly":
+                    spoken = spoken[:-1] + ("ɪ" if self.british else "ə")
             if spoken:
                 if ending == "ly" and spoken[-1] == "l":
                     return spoken[:-1] + spoken_ending
@@ -241,6 +253,8 @@ class Lexicon:
                 spoken = self._stem(stem, tag) or self._ed(stem, tag) or self._ing(stem, tag)
                 if spoken:
                     if self.british:
-                        spoken_prefix = spoken_prefix.replace("ɑ", "ɒ").replace("i", "iː")
+                        spoken_prefix = (
+                            spoken_prefix.strip(SECONDARY).replace("ɑ", "ɒ").replace("i", "iː")
+                        )
                     return spoken_prefix + spoken
         return None

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "- - twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ONES = tuple(
+    re.findall(
+        r"\w+",
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+        "fifteen sixteen seventeen eighteen nineteen",
+    )
+)
+_TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _SCALES = ("", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion")
 _ORDINALS = {
     "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth",
@@ -82,7 +85,10 @@ def _year(number: int) -> list[str]:
 
 def _plural(words: list[str]) -> list[str]:
     last = words[-1]
-    return [*words[:-1], last[:-1] + "ies" if last.endswith("y") else last + ("es" if last == "six" else "s")]
+    return [
+        *words[:-1],
+        last[:-1] + "ies" if last.endswith("y") else last + ("es" if last == "six" else "s"),
+    ]
 
 
 def number_words(text: str, *, british: bool = False) -> list[str]:

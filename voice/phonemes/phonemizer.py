@@ -9,13 +9,13 @@ from functools import lru_cache
 from consent.errors import InputError
 from voice.phonemes.alphabets import (
     CONSONANTS,
-    PAUSES,
     PRIMARY,
     SECONDARY,
     VOWELS,
     stressed,
     to_espeak,
 )
+from voice.phonemes.characters import words as word_set
 from voice.phonemes.homographs import SENSES, Context, sense
 from voice.phonemes.ipa import from_ipa
 from voice.phonemes.lexicon import Lexicon
@@ -27,11 +27,15 @@ from voice.phonemes.unknown import Unknown, joined
 ALPHABETS = ("kokoro", "espeak")
 _LANGUAGES = {"en-us": False, "en": False, "en-ca": False, "en-ph": False}
 _BRITISH = ("en-gb", "en-uk", "en-au", "en-nz", "en-ie", "en-za", "en-in")
-_COUNTED = frozenset("chapter book part volume vol act scene canto section no number page plate".split())
-_LETTER_BEFORE = frozenset("letter grade plan vitamin type class section point group hepatitis block".split())
+_COUNTED = word_set("chapter book part volume vol act scene canto section no number page plate")
+_LETTER_BEFORE = word_set(
+    "letter grade plan vitamin type class section point group hepatitis block"
+)
 _CONTRACTED = {"d'you": "do you", "d'ye": "do ye", "y'know": "you know", "t'other": "the other"}
 _LATIN = {"e.g.": "for example", "i.e.": "that is", "ph.d.": "P H D"}
-_POINTLESS = frozenset("it us am is he me we or in as at so no to do be by my of on up an if go who all".split())
+_POINTLESS = word_set(
+    "it us am is he me we or in as at so no to do be by my of on up an if go who all"
+)
 
 
 class Phonemizer:
@@ -109,8 +113,10 @@ class Phonemizer:
             if token.space and pieces:
                 pieces.append(" ")
             pieces.append(phonemes)
-        result = "".join(pieces).strip().replace("ɾ", "T").replace("ʔ", "t")
-        return to_espeak(result, british=self.british) if alphabet == "espeak" else result
+        result = "".join(pieces).strip()
+        if alphabet == "espeak":
+            return to_espeak(result, british=self.british)
+        return result.replace("ɾ", "T").replace("ʔ", "t")
 
     def _in_words(self, tokens: list[Token]) -> list[Token]:
         """Write numbers, roman numerals and contractions out as words."""
@@ -166,7 +172,9 @@ class Phonemizer:
             elif token.kind is Kind.INITIALS:
                 phonemes = self.lexicon.letters(token.text)
             elif token.text == "'s" and i and not token.space and tokens[i - 1].kind is Kind.SPOKEN:
-                owner = from_ipa(tokens[i - 1].text, british=self.british, word=tokens[i - 1].written)
+                owner = from_ipa(
+                    tokens[i - 1].text, british=self.british, word=tokens[i - 1].written
+                )
                 phonemes = self.lexicon.add_s(owner)[len(owner) :]
             else:
                 phonemes = self._word(words, i, vowel)
@@ -208,13 +216,13 @@ class Phonemizer:
         lower = word.lower()
         if word[0] == "'" and lower not in self.lexicon.gold:
             word = word.lstrip("'")
-        if word.endswith("'") and not (word[-3:-1].lower() in ("in", "an") or word.lower() in ("o'", "ol'", "th'")):
+        if word.endswith("'") and not (
+            word[-3:-1].lower() in ("in", "an") or word.lower() in ("o'", "ol'", "th'")
+        ):
             word = word.rstrip("'")
         return word
 
-    def _special(
-        self, word: str, words: Sequence[str], i: int, vowel: bool | None
-    ) -> str | None:
+    def _special(self, word: str, words: Sequence[str], i: int, vowel: bool | None) -> str | None:
         """Pronounce the words whose form depends on what follows."""
         lower = word.lower()
         if lower == "the":
@@ -249,9 +257,7 @@ class Phonemizer:
         """Return phonemes and whether they are the same in every context."""
         lower = word.lower()
         if lower in SENSES:
-            found = sense(
-                Context(words, i, lambda: self._tag(words, i)), british=self.british
-            )
+            found = sense(Context(words, i, lambda: self._tag(words, i)), british=self.british)
             if found is not None:
                 return found, False
         form = word
@@ -289,7 +295,12 @@ class Phonemizer:
         found = self.lexicon.inflected(form, tag)
         if found:
             return found
-        for ending, sound in (("'ll", "ᵊl"), ("'d", "d"), ("'ve", "v"), ("'re", "ɹ" if not self.british else "ə")):
+        for ending, sound in (
+            ("'ll", "ᵊl"),
+            ("'d", "d"),
+            ("'ve", "v"),
+            ("'re", "ɹ" if not self.british else "ə"),
+        ):
             if form.endswith(ending):
                 stem = self._part(form[: -len(ending)])
                 if ending == "'d" and stem[-1:] in ("t", "d"):
@@ -328,7 +339,9 @@ class Phonemizer:
             return None
         if self.lexicon.known(lower) and (shouting or len(word) > 3 or lower in self.lexicon.gold):
             return None
-        if not self.lexicon.known(lower) and (shouting and len(word) > 3 or self.lexicon.inflected(lower)):
+        if not self.lexicon.known(lower) and (
+            (shouting and len(word) > 3) or self.lexicon.inflected(lower)
+        ):
             return None
         vowels = sum(c in "AEIOUY" for c in plain)
         if len(word) <= 3 or vowels == 0 or (len(word) == 4 and vowels < 2):

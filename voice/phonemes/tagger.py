@@ -14,6 +14,9 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib import resources
+from typing import Any
+
+from voice.phonemes.characters import words as word_set
 
 #: What is told apart: Penn tags, merged where nothing in the lexicons depends on the difference.
 TAGS = ("NN", "NNP", "VB", "VBD", "VBN", "VBG", "JJ", "RB", "IN", "RP", "DT", "TO", "PRP", "O")
@@ -21,9 +24,9 @@ _MERGED = {"NNS": "NN", "NNPS": "NNP", "VBP": "VB", "VBZ": "VB", "JJR": "JJ", "J
 _MERGED |= {"RBR": "RB", "RBS": "RB", "WDT": "IN", "PDT": "DT", "PRP$": "PRP"}
 EDGE = "|"
 _STOPS = frozenset(".!?")
-_PAST = frozenset(
-    "was were had did said went came took saw knew thought told got made gave found felt stood "
-    "left began looked seemed asked turned heard kept sat ran spoke wrote".split()
+_PAST = word_set(
+    "was were had did said went came took saw knew thought told got made gave found "
+    "felt stood left began looked seemed asked turned heard kept sat ran spoke wrote"
 )
 
 
@@ -117,9 +120,13 @@ class Tagger:
     def load(cls) -> Tagger:
         """Load the model that is shipped with the package."""
         packed = resources.files("voice.phonemes").joinpath("data/tagger.json.gz").read_bytes()
-        data = json.loads(gzip.decompress(packed))
+        return cls.from_json(json.loads(gzip.decompress(packed)))
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Tagger:
+        """Build the model from its file's contents."""
         weights = {
-            feature: {ord(tag) - 97: int(value) for tag, value in _PAIR.findall(row)}
+            feature: {ord(tag) - ord("a"): int(value) for tag, value in _PAIR.findall(row)}
             for feature, row in data["weights"].items()
         }
         return cls(weights, data["usual"])

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from voice.phonemes.characters import SYMBOL_WORDS, plain
+from voice.phonemes.characters import SYMBOL_WORDS, plain, words
 
 
 class Kind(Enum):
@@ -44,7 +44,8 @@ class Token:
 
 
 MARKUP = re.compile(
-    r"\[(?P<written>[^\[\]\n]{1,200})\]\((?:/(?P<ipa>[^()\n]{0,200}?)/|(?P<stress>[+-]?(?:[0-2]|[01]?\.5)))\)"
+    r"\[(?P<written>[^\[\]\n]{1,200})\]\("
+    r"(?:/(?P<ipa>[^()\n]{0,200}?)/|(?P<stress>[+-]?(?:[0-2]|[01]?\.5)))\)"
 )
 
 # Latin letters (ASCII, Latin-1, Extended A and B, Additional) and marks on them.
@@ -53,7 +54,8 @@ _TOKEN = re.compile(
     rf"""
     (?P<space>\s+)
   | (?P<initials>(?<![{_L}])(?:[A-Za-z]\.){{2,}}(?![{_L}])|Ph\.D\.)
-  | (?P<number>[$£€]?(?:(?<![\d{_L}.])-)?\d+(?:,\d{{3}}(?!\d))*(?:\.\d+)*(?:(?:st|nd|rd|th|'?s)(?![{_L}]))?)
+  | (?P<number>[$£€]?(?:(?<![\d{_L}.])-)?\d+(?:,\d{{3}}(?!\d))*(?:\.\d+)*
+      (?:(?:st|nd|rd|th|'?s)(?![{_L}]))?)
   | (?P<word>'?[{_L}]+(?:['-][{_L}]+)*'?)
   | (?P<dash>-{{2,}}|[—–]|(?<=\s)-(?=\s))
   | (?P<ellipsis>\.{{2,}}|\.(?:\s\.)+|…(?:\s*[.…])*)
@@ -78,7 +80,7 @@ ABBREVIATIONS = {
     "approx": "approximately", "dept": "department", "mlle": "mademoiselle", "mme": "madame",
 }  # fmt: skip
 #: Those that are abbreviations before any word; the others only before a capital.
-ALWAYS = frozenset("mr mrs ms prof sgt messrs mme mlle etc esq vs viz cf approx dept".split())
+ALWAYS = words("mr mrs ms prof sgt messrs mme mlle etc esq vs viz cf approx dept")
 
 
 def tokenize(text: str) -> list[Token]:
@@ -137,7 +139,7 @@ def _curly(value: str, text: str, match: re.Match[str]) -> str:
         return value
     before = text[match.start() - 1 : match.start()] if match.start() else ""
     after = text[match.end() : match.end() + 1]
-    opens = (not before or before.isspace() or before in "(—“") and after and not after.isspace()
+    opens = (not before or before.isspace() or before in "(—–-“") and after and not after.isspace()
     return "“" if opens else "”"
 
 

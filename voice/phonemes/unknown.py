@@ -7,17 +7,34 @@ import unicodedata
 from functools import lru_cache
 
 from voice.phonemes.alphabets import PRIMARY, STRESSABLE, stressed, weight
+from voice.phonemes.characters import words
 from voice.phonemes.lexicon import Lexicon
 from voice.phonemes.network import Network, spelled
 
 _VOWEL_LETTER = re.compile(r"[aeiouy]", re.IGNORECASE)
 _SHORTEST_PART = 3
-#: Parts that end many words and are seldom words on their own in compounds.
-_NOT_PARTS = frozenset(
-    "able age ally ance ant ate ded den der dom ens ent ers ess est ful had hed her het hod "
-    "ian ide ier ies ill ine ing ings ins ion ism ist ite ity ive les let lin lor man's men's "
-    "mer mid mis nes ness net ous out per pre pro red ria rin ris ron ses ski sub ted ten tend "
-    "tent ter the tic tin ton tor und ure urn van ven ver vis wan wis".split()
+
+
+#: Short words that do make compounds; other parts have four letters or more.
+_SHORT_PARTS = words(
+    "air arm bag bar bat bed bee bin bow box boy bud bus cab cap car cat cow cup dam "
+    "day dew dog dry ear egg elm eye fan fat fig fir fly fog fox gas gun gut hat hay "
+    "hen hip hog hot ice ink jam jar jaw jug key kin law leg lip log low mad man map "
+    "men mid mud net new nut oak oar oat oil old out owl own pan pea pen pie pig pin "
+    "pit pot rag rat raw red rib rod rug rum rye sea set sky son sow sun tap tar tax "
+    "tea tin tip toe top toy tub van war wax way web wet wig wit"
+)
+#: Longer ones that are mostly ends or beginnings of other words.
+_NOT_PARTS = words(
+    "able ably aged ance ante ants auto aged ator bene cent ders ding dent duct ette "
+    "ered eyed ence ency ents ery ette fied form free graph gram hood homo ible ides "
+    "ines inga ings ions ists ites itis land less lets like ling logo logy long lore "
+    "mant ment ments mini mono mors nant nent ness noun oper opus oral oust over para "
+    "pare part past path phone pose post pred pres pret prim prop ques rant rate "
+    "ratio ration ring ringer rings rose rous ruse sect semi sent sess ship sion some "
+    "sonic sort spect sten sten stic suit tain tele tend tense tent term ters tile "
+    "tine ting tings tion tive tone tony tour tress tribe tries tron tude turn type "
+    "vent verb vers vert very vice vile vine ward wards wise with"
 )
 
 
@@ -47,10 +64,13 @@ class Unknown:
         possessive = self._possessive(plain, name)
         if possessive:
             return possessive
-        if not name:
-            compound = self.compound(plain)
-            if compound:
-                return compound
+        if name and plain.endswith("son") and len(plain) > 6:
+            father = self.lexicon.lookup(plain[:-3])
+            if father:
+                return father + "sᵊn"
+        compound = self.compound(plain)
+        if compound:
+            return compound
         return self._read(plain, name)
 
     def _known(self, plain: str, name: bool) -> str | None:
@@ -63,7 +83,9 @@ class Unknown:
     def _possessive(self, plain: str, name: bool) -> str | None:
         """Pronounce "Ukridge's" and "Moses'" from the name."""
         if plain.endswith("'s") and len(plain) > 3:
-            return self.lexicon.add_s(self._known(plain[:-2], name) or self._pronounce(plain[:-2], name))
+            return self.lexicon.add_s(
+                self._known(plain[:-2], name) or self._pronounce(plain[:-2], name)
+            )
         if plain.endswith("'") and len(plain) > 2:
             return self._known(plain[:-1], name) or self._pronounce(plain[:-1], name)
         return None
@@ -71,7 +93,9 @@ class Unknown:
     def _read(self, plain: str, name: bool) -> str:
         phonemes = Network.load().pronounce(plain, accent=self.accent, name=name)
         if PRIMARY not in phonemes:
-            phonemes = stressed(phonemes, 2) if "ˌ" not in phonemes else phonemes.replace("ˌ", PRIMARY, 1)
+            phonemes = (
+                stressed(phonemes, 2) if "ˌ" not in phonemes else phonemes.replace("ˌ", PRIMARY, 1)
+            )
         return phonemes
 
     def compound(self, word: str) -> str | None:
@@ -82,25 +106,29 @@ class Unknown:
         best: tuple[int, str, str] | None = None
         for i in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
             left, right = word[:i], word[i:]
-            if left in _NOT_PARTS or right in _NOT_PARTS:
-                continue
-            if min(len(left), len(right)) < 4 and len(word) < 8:
+            balance = min(i, len(word) - i)
+            if best is not None and balance <= best[0]:
                 continue
             first = self._part(left)
-            second = first and self._part(right)
-            if first and second and (best is None or min(i, len(word) - i) > best[0]):
-                best = (min(i, len(word) - i), first, second)
+            second = first and (self._part(right) or self._inflected_part(right))
+            if first and second:
+                best = (balance, first, second)
         if best is None:
             return None
-        return best[1] + stressed(best[2], -0.5)
+        # The British lexicon does not mark what is left of the second stress.
+        return best[1] + stressed(best[2], -2 if self.lexicon.british else -0.5)
 
     def _part(self, part: str) -> str | None:
+        if part in _NOT_PARTS or (len(part) < 4 and part not in _SHORT_PARTS):
+            return None
         entry = self.lexicon.gold.get(part)
         if isinstance(entry, dict):
             entry = entry.get("NOUN") or entry["DEFAULT"]
-        if entry is None and len(part) > 4:
-            entry = self.lexicon.inflected(part)
         return entry if entry and PRIMARY in entry else None
+
+    def _inflected_part(self, part: str) -> str | None:
+        spoken = self._part(part[:-1]) if part.endswith("s") else None
+        return self.lexicon.add_s(spoken) if spoken else None
 
     def _vowelless(self, plain: str) -> str:
         """Pronounce what has no vowel: "hmm" hums, the rest is spelled."""

@@ -86,7 +86,5 @@ class Aligner:
             totals: Counter[str] = Counter()
             for (letter, _), count in counts.items():
                 totals[letter] += count
-            aligner = cls(
-                {key: math.log(count / totals[key[0]]) for key, count in counts.items()}
-            )
+            aligner = cls({key: math.log(count / totals[key[0]]) for key, count in counts.items()})
         return aligner

@@ -8,7 +8,6 @@ that an inflected form of a training word does not count as unseen.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections import Counter
@@ -24,8 +23,8 @@ from torch import Tensor, nn
 from voice.phonemes.lexicon import read_entries
 from voice.phonemes.network import LETTERS, STYLES, spelled
 from voice.phonemes.train.align import Aligner, units
+from voice.phonemes.train.families import held_out
 
-HELD_OUT = 40
 RAREST_CHUNK = 8
 
 
@@ -56,12 +55,6 @@ def examples() -> list[Example]:
                 style = f"{accent}-name" if word[0].isupper() else accent
                 result.append(Example(letters, phonemes, style, gold))
     return result
-
-
-def held_out(word: str) -> bool:
-    """Say whether the family of `word` is kept from training."""
-    digest = hashlib.sha256(word[:5].encode()).digest()
-    return int.from_bytes(digest[:4], "big") % HELD_OUT == 0
 
 
 class Reader(nn.Module):
@@ -112,11 +105,7 @@ def batches(
     order = order[np.argsort([len(rows[i][0]) for i in order], kind="stable")]
     groups: list[list[int]] = []
     for i in order:
-        if (
-            groups
-            and len(groups[-1]) < size
-            and len(rows[groups[-1][0]][0]) == len(rows[i][0])
-        ):
+        if groups and len(groups[-1]) < size and len(rows[groups[-1][0]][0]) == len(rows[i][0]):
             groups[-1].append(i)
         else:
             groups.append([i])
@@ -133,7 +122,9 @@ def batches(
         )
 
 
-def prepare(folder: Path) -> tuple[list[str], list[tuple[NDArray[np.int64], int, NDArray[np.int64]]]]:
+def prepare(
+    folder: Path,
+) -> tuple[list[str], list[tuple[NDArray[np.int64], int, NDArray[np.int64]]]]:
     """Align the training words; return the chunks and (letters, style, chunk ids) rows."""
     everything = [example for example in examples() if not held_out(example.word)]
     rng = np.random.default_rng(7)
@@ -175,7 +166,9 @@ def train(folder: Path, *, epochs: int = 5, seconds: float = 1e9, size: int = 25
     else:
         chunks, rows = prepare(folder)
         torch.save((chunks, rows), cache)
-    print(f"{len(rows)} words, {len(chunks)} chunks, {time.monotonic() - started:.0f} s", flush=True)
+    print(
+        f"{len(rows)} words, {len(chunks)} chunks, {time.monotonic() - started:.0f} s", flush=True
+    )
     model = Reader(len(chunks))
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
     steps = epochs * sum(1 for _ in batches(rows, len(chunks), size, np.random.default_rng(0)))
@@ -204,7 +197,9 @@ def train(folder: Path, *, epochs: int = 5, seconds: float = 1e9, size: int = 25
             schedule.step()
             mean = 0.99 * mean + 0.01 * loss.item() if mean else loss.item()
             if seen % 100 == 0:
-                print(f"{seen}/{steps} loss {mean:.4f} {time.monotonic() - started:.0f} s", flush=True)
+                print(
+                    f"{seen}/{steps} loss {mean:.4f} {time.monotonic() - started:.0f} s", flush=True
+                )
                 if time.monotonic() - started > seconds:
                     torch.save(
                         {
@@ -226,5 +221,5 @@ def export(model: Reader, chunks: list[str], path: Path) -> Path:
         for name, tensor in model.state_dict().items()
     }
     text = np.frombuffer("\n".join(chunks).encode(), dtype=np.uint8)
-    np.savez_compressed(path, chunks=text, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(path, chunks=text, **arrays)
     return path

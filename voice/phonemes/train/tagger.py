@@ -54,7 +54,9 @@ def usual_tags(paragraphs: Iterable[Paragraph]) -> dict[str, str]:
     }
 
 
-def train(paragraphs: list[Paragraph], *, rounds: int = 5, focus: frozenset[str]) -> dict[str, object]:
+def train(
+    paragraphs: list[Paragraph], *, rounds: int = 5, focus: frozenset[str]
+) -> dict[str, object]:
     """Return the model as it is stored.
 
     Parameters
@@ -79,7 +81,7 @@ def train(paragraphs: list[Paragraph], *, rounds: int = 5, focus: frozenset[str]
     for number in range(rounds):
         rng.shuffle(rows)
         wrong = 0
-        for row, tag in rows:
+        for row, right in rows:
             now += 1
             totals = [0] * len(TAGS)
             for feature in row:
@@ -87,14 +89,14 @@ def train(paragraphs: list[Paragraph], *, rounds: int = 5, focus: frozenset[str]
                     for i, value in enumerate(weights[feature]):
                         totals[i] += value
             guess = totals.index(max(totals))
-            if guess == tag:
+            if guess == right:
                 continue
             wrong += 1
             for feature in row:
                 weight, total = weights[feature], sums[feature]
-                weight[tag] += 1
+                weight[right] += 1
                 weight[guess] -= 1
-                total[tag] += now
+                total[right] += now
                 total[guess] -= now
         print(f"round {number + 1}: {wrong / len(rows):.4f} of {len(rows)} wrong", flush=True)
     packed = {}
