@@ -37,17 +37,18 @@ def check_destination(
         container_named(container)
     path = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - keeps symbolic links
     folder = path.parent
-    if path.is_dir():
-        raise InputError(
-            f"{path} is a folder, not a file", hint=f"Name a file in it: {path / 'book.m4b'}"
-        )
     if not path.name or len(os.fsencode(path.name)) > 255:
-        raise InputError(f"{path.name[:80]!r} is too long for the name of a file")
-    if os.path.lexists(path) and not overwrite:
-        raise exists_error(path)
-    if os.path.lexists(path) and not path.is_file():
-        raise InputError(f"{path} is not a regular file", hint="Choose another name.")
+        raise InputError(f"{path.name[:80]!r} cannot be the name of a file: empty or too long")
     try:
+        if path.is_dir():
+            raise InputError(
+                f"{path} is a folder, not a file", hint=f"Name a file in it: {path / 'book.m4b'}"
+            )
+        if os.path.lexists(path):
+            if not overwrite:
+                raise exists_error(path)
+            if not path.is_file():
+                raise InputError(f"{path} is not a regular file", hint="Choose another name.")
         unnamed(folder).close()
         free = shutil.disk_usage(folder).free
     except OSError as exc:

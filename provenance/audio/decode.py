@@ -60,6 +60,15 @@ class AudioInfo:
     cover: bytes | None = None
 
 
+class _Nameless:
+    """An open file without its name: FFmpeg would believe what the suffix says."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.read = file.read
+        self.seek = file.seek
+        self.tell = file.tell
+
+
 def _refuse(url: str, flags: int, options: dict[str, str]) -> IO[bytes]:
     raise PermissionError(f"an audio file may not refer to another file: {url}")
 
@@ -78,10 +87,10 @@ def _opened(source: Path | IO[bytes]) -> Iterator[tuple[Any, Any]]:
     try:
         if isinstance(source, Path):
             handle = source.open("rb")
-            stream: IO[bytes] = handle
+            stream = _Nameless(handle)
         else:
             source.seek(0)
-            stream = source
+            stream = _Nameless(source)
         file = av.open(
             stream,
             "r",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import RATE, png
+from provenance_studio import RATE, png
 
 from consent.errors import InputError
 from provenance.audio import (
@@ -169,7 +169,7 @@ def test_anyone_can_recompute_the_digest_of_a_lossless_file(name: str) -> None:
 def test_dither_makes_noise_of_what_rounding_would_make_distortion() -> None:
     quiet = (sine(1000, 4 * RATE) * 3e-5).astype(np.float32)  # half a 16-bit step
     out, _ = written("wav", quiet, spans=[ChapterSpan("x", len(quiet))])
-    sound, rate = heard(out)
+    sound, _ = heard(out)
     spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
     tone = spectrum[4 * 1000]
     harmonics = [spectrum[4 * 1000 * k] for k in (3, 5, 7)]
@@ -195,9 +195,7 @@ def test_resampling_adds_no_images() -> None:
     assert 10 * np.log10(image) < -60  # MP3's own noise; a poor filter leaves -20
 
 
-@pytest.mark.parametrize(
-    ("name", "bitrate"), [("mp3", 100_000), ("m4b", 8_000), ("m4b", 400_000)]
-)
+@pytest.mark.parametrize(("name", "bitrate"), [("mp3", 100_000), ("m4b", 8_000), ("m4b", 400_000)])
 def test_impossible_bit_rates_are_refused_by_name(name: str, bitrate: int) -> None:
     with pytest.raises(InputError, match=str(bitrate)):
         written(name, sine(300), bitrate=bitrate)
@@ -263,7 +261,9 @@ def test_a_playlist_opens_neither_the_network_nor_other_files(tmp_path: Path) ->
             (f"http://127.0.0.1:{server.server_port}/a.wav", "secret.wav", tmp_path / "secret.wav")
         ):
             path = tmp_path / f"list{number}.m4b"
-            path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{target}\n#EXT-X-ENDLIST\n")
+            path.write_text(
+                f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{target}\n#EXT-X-ENDLIST\n"
+            )
             with pytest.raises(InputError):
                 probe(path)
             concat = tmp_path / f"concat{number}.wav"

@@ -19,7 +19,7 @@ from typing import Any
 
 import c2pa
 import pytest
-from conftest import Studio, png
+from provenance_studio import Studio, png
 
 from consent.clock import FixedClock
 from consent.errors import InputError, VerificationError, VivavoceError
@@ -207,9 +207,7 @@ def test_a_file_outlives_its_unstamped_certificate_only_as_invalid(
     leaf = certificates.issue_leaf(
         root_key, whole.root, whole.key, now=datetime.now(UTC), years=2.0 / 31_557_600
     )
-    out = signed(
-        plain_files["wav"], home, identity=dataclasses.replace(whole, certificate=leaf)
-    )
+    out = signed(plain_files["wav"], home, identity=dataclasses.replace(whole, certificate=leaf))
     while datetime.now(UTC) <= leaf.not_valid_after_utc + timedelta(seconds=1):
         time.sleep(0.1)
     reading = read.read_manifest(out, "audio/wav", own_trust(home))
@@ -375,7 +373,7 @@ def test_a_time_stamp_server_that_hangs_does_not_hang_us(
 
     with server(hang) as (url, _):
         start = time.monotonic()
-        with pytest.raises(VivavoceError, match="no answer|timed out"):
+        with pytest.raises(VivavoceError, match=r"no answer|timed out"):
             signed(plain_files["wav"], home, timestamp_url=url)
         assert time.monotonic() - start < 5
         released.set()

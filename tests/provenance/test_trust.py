@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Studio
+from provenance_studio import Studio
 
 from consent import keys
 from consent.errors import InputError, VerificationError
@@ -45,9 +45,7 @@ def test_added_listed_and_removed(bundle: Path, stranger: Home) -> None:
         trust.trust_remove(stranger, "chickens")
 
 
-def test_the_bundle_may_be_json_or_bare_pem(
-    bundle: Path, stranger: Home, tmp_path: Path
-) -> None:
+def test_the_bundle_may_be_json_or_bare_pem(bundle: Path, stranger: Home, tmp_path: Path) -> None:
     data = tomllib.loads(bundle.read_text())
     as_json = tmp_path / "b.json"
     as_json.write_text(json.dumps(data))
