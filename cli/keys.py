@@ -57,10 +57,10 @@ def backup(
 ) -> None:
     """Write keys, log, registry and trust into one encrypted file.
 
-      [bold]vivavoce keys backup vivavoce-keys.backup[/bold]
+    [bold]vivavoce keys backup vivavoce-keys.backup[/bold]
     """
-    from consent.home import Home
     from consent.backup import backup as write_backup
+    from consent.home import Home
 
     report = write_backup(Home.open(), file, _passphrase(passphrase_file, confirm=True))
     say(f"Wrote {len(report.files)} files into {file}.")
@@ -77,10 +77,10 @@ def restore(
 ) -> None:
     """Bring back a lost home, or move it to a new machine.
 
-      [bold]vivavoce keys restore vivavoce-keys.backup[/bold]
+    [bold]vivavoce keys restore vivavoce-keys.backup[/bold]
     """
-    from consent.home import Home
     from consent.backup import restore as read_backup
+    from consent.home import Home
 
     home = Home.open()
     report = read_backup(home, file, _passphrase(passphrase_file, confirm=False), force=force)

@@ -8,7 +8,6 @@ import signal
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from cli import doctor, keys, models, narrate, trust, verify, voices
@@ -66,12 +65,13 @@ def main() -> None:
     except VivavoceError as error:
         fail(error, as_json=as_json)
         sys.exit(error.exit_code)
-    except click.exceptions.Abort:
+    except typer.Abort:
         note("stopped; run the same command again to go on where it ended")
         sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+    except typer.TyperException as error:
+        show = getattr(error, "show", None)
+        show() if show is not None else note(str(error))
+        sys.exit(getattr(error, "exit_code", 2))
     except KeyboardInterrupt:
         note("\nstopped; run the same command again to go on where it ended")
         sys.exit(130)
@@ -83,7 +83,7 @@ def main() -> None:
             raise
         stderr.print(f"[bold red]internal error:[/bold red] {type(error).__name__}: ", end="")
         stderr.print(str(error), markup=False)
-        note("  This is a fault of vivavoce. Run again with VIVAVOCE_DEBUG=1 and report what it says.")
+        note("  A fault of vivavoce: please report what it says with VIVAVOCE_DEBUG=1 set.")
         sys.exit(1)
 
 

@@ -70,7 +70,9 @@ def show(name: Name, as_json: Json = False) -> None:
 
 @app.command()
 def verify(
-    name: Annotated[str | None, typer.Argument(help="Model id; all installed if not given.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Model id; all installed if not given.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Hash the weights again and compare them with the card."""
@@ -114,12 +116,14 @@ def pull(
 ) -> None:
     """Fetch a coqui-tts model from its hub. This is the only verb that uses the network.
 
-      [bold]vivavoce models pull xtts-v2 --agree-licence[/bold]
+    [bold]vivavoce models pull xtts-v2 --agree-licence[/bold]
     """
     from consent.home import Home
     from voice import models
 
     card = models.get(name)
-    note(f"{card.name}: licence {card.licence} {card.licence_url}, commercial use: {card.commercial}")
+    note(
+        f"{card.name}: licence {card.licence} {card.licence_url}, commercial use: {card.commercial}"
+    )
     path = models.pull(card, Home.open(), agree_licence=agree_licence)
     say(f"{card.id} is in {path}")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,9 +17,24 @@ from consent.errors import IncompleteError, InputError
 
 if TYPE_CHECKING:
     from voice.narration import NarrationResult
-    from voice.script import Plan
+    from voice.script import Lexicon, Plan
 
 DEFAULT_VOICE = "af_heart"
+
+
+class CheckMode(StrEnum):
+    """How closely the result is listened to."""
+
+    FULL = "full"
+    FAST = "fast"
+    OFF = "off"
+
+
+CHECKS: dict[CheckMode, Literal["fast"] | bool] = {
+    CheckMode.FULL: True,
+    CheckMode.FAST: "fast",
+    CheckMode.OFF: False,
+}
 
 Book = Annotated[
     str,
@@ -65,7 +83,9 @@ def narrate(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", help="File to make (.m4b .mp3 .wav .flac), or a folder with --per-chapter."
+            "--output",
+            "-o",
+            help="File to make (.m4b .mp3 .wav .flac), or a folder with --per-chapter.",
         ),
     ],
     voice: VoiceName = DEFAULT_VOICE,
@@ -82,11 +102,16 @@ def narrate(
     subtitles: Annotated[
         list[str] | None, typer.Option(help="Also write subtitles beside the audio: srt, vtt.")
     ] = None,
-    speed: Annotated[float, typer.Option(min=0.5, max=2.0, help="Pace; 1 is the voice's own.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=0.5, max=2.0, help="Pace; 1 is the voice's own.")
+    ] = 1.0,
     commercial: Commercial = False,
     check: Annotated[
-        bool, typer.Option(help="Listen to every sentence and repair what did not come out right.")
-    ] = True,
+        CheckMode,
+        typer.Option(
+            help="full: listen to every sentence and repair what is wrong; fast: measure only."
+        ),
+    ] = CheckMode.FULL,
     rerender: Annotated[
         list[str] | None,
         typer.Option(help="Speak this segment anew, e.g. 3.12; ids are in the plan and report."),
@@ -104,7 +129,7 @@ def narrate(
     Stopped or killed, the same command goes on where it ended.
 
       [bold]vivavoce narrate book.epub --voice af_heart -o book.m4b[/bold]
-      [bold]vivavoce narrate book.epub -v bm_george --chapters 1-3 -o part.m4b --subtitles srt[/bold]
+      [bold]vivavoce narrate book.epub --chapters 1-3 -o part.m4b --subtitles srt[/bold]
       [bold]vivavoce narrate book.epub --per-chapter mp3 -o for-the-store/[/bold]
     """
     from cli.progress import display
@@ -124,7 +149,7 @@ def narrate(
             per_chapter=per_chapter is not None,
             chapters=chapters,
             commercial=commercial,
-            check=check,
+            check=CHECKS[check],
             bitrate=bitrate,
             subtitles=tuple(subtitles or ()),
             speed=speed,
@@ -154,9 +179,9 @@ def plan(
 ) -> None:
     """Show what would be read: chapters, words, minutes, time to render, and what is left out.
 
-      [bold]vivavoce plan book.epub[/bold]
-      [bold]vivavoce plan book.epub -o plan.toml[/bold]   then edit it, then
-      [bold]vivavoce narrate plan.toml -o book.m4b[/bold]
+    [bold]vivavoce plan book.epub[/bold]
+    [bold]vivavoce plan book.epub -o plan.toml[/bold]   then edit it, then
+    [bold]vivavoce narrate plan.toml -o book.m4b[/bold]
     """
     from consent.home import Home
     from voice.narration.speed import remembered_rtf
@@ -172,22 +197,27 @@ def plan(
         save_plan(made, output)
         note(f"wrote {output}")
     if as_json:
-        emit_json(expected.to_json())
+        emit_json(
+            {"title": made.title, "authors": made.authors, "language": made.language}
+            | {"narrator": made.narrator, "cast": dict(made.cast)}
+            | asdict(expected)
+            | {"skipped": [asdict(item) for item in made.skipped]}
+        )
         return
     say(f"{made.title}, {', '.join(made.authors) or 'author unknown'} ({made.language})")
     say(f"narrator {made.narrator}" + _cast_words(made.cast))
     table(
         ("chapter>", "title", "segments>", "words>", "minutes>"),
         (
-            (row.number, row.title, row.segments, f"{row.words:,}", duration(row.seconds))
+            (row.number, row.title, row.segments, f"{row.words:,}", duration(60 * row.minutes))
             for row in expected.chapters
         ),
     )
-    say(f"total {expected.words:,} words, about {duration(expected.seconds)} of audio")
-    if expected.render_seconds is None:
+    say(f"total {expected.words:,} words, about {duration(60 * expected.minutes)} of audio")
+    if expected.render_minutes is None:
         say("time to render: not known yet on this machine; the first narration measures it")
     else:
-        say(f"time to render: about {duration(expected.render_seconds)} on this machine")
+        say(f"time to render: about {duration(60 * expected.render_minutes)} on this machine")
     if made.skipped:
         say("\nnot read aloud (put back with --keep KEY):")
         table(
@@ -201,7 +231,9 @@ def speak(
     output: Annotated[Path, typer.Option("--output", "-o", help=".wav .flac .mp3 .m4a")],
     voice: VoiceName = DEFAULT_VOICE,
     lexicon: LexiconFile = None,
-    speed: Annotated[float, typer.Option(min=0.5, max=2.0, help="Pace; 1 is the voice's own.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=0.5, max=2.0, help="Pace; 1 is the voice's own.")
+    ] = 1.0,
     commercial: Commercial = False,
     require_watermark: RequireWatermark = False,
     overwrite: Overwrite = False,
@@ -209,12 +241,12 @@ def speak(
 ) -> None:
     """Say a few sentences into a signed file.
 
-      [bold]vivavoce speak "Good evening, Mr. Ukridge." --voice bm_george -o hello.wav[/bold]
+    [bold]vivavoce speak "Good evening, Mr. Ukridge." --voice bm_george -o hello.wav[/bold]
     """
     from cli.progress import display
     from consent.home import Home
     from consent.registry import Registry
-    from voice.narration import speak as speak_text
+    from voice.narration.speak import speak as speak_text
 
     words = sys.stdin.read() if text == "-" else text
     home = Home.open()
@@ -264,15 +296,16 @@ def _plan(
     )
 
 
-def _lexicon(files: Sequence[Path] | None) -> Any:
+def _lexicon(files: Sequence[Path] | None) -> Lexicon | None:
+    """Read lexicon files; entries of later ones win."""
     from voice.script import Lexicon
 
     if not files:
         return None
-    return Lexicon.merged([Lexicon.load(file) for file in files])
+    return reduce(lambda below, above: above.over(below), map(Lexicon.load, files))
 
 
-def _cast_words(cast: Any) -> str:
+def _cast_words(cast: Mapping[str, str]) -> str:
     return "".join(f", {role}: {voice}" for role, voice in cast.items())
 
 

@@ -18,7 +18,7 @@ def export(
 ) -> None:
     """Write this registry's certificate and log key for others to add.
 
-      [bold]vivavoce trust export our-studio.toml[/bold]
+    [bold]vivavoce trust export our-studio.toml[/bold]
     """
     from consent.home import Home
     from provenance.manifest.trust import trust_export
@@ -36,7 +36,7 @@ def add(
 ) -> None:
     """Believe what this signer signs.
 
-      [bold]vivavoce trust add our-studio.toml --name our-studio[/bold]
+    [bold]vivavoce trust add our-studio.toml --name our-studio[/bold]
     """
     from consent.home import Home
     from provenance.manifest.trust import trust_add

@@ -27,7 +27,7 @@ def list_voices(
 ) -> None:
     """List voices with language, licence and what they may be used for.
 
-      [bold]vivavoce voices list --language en-GB --commercial[/bold]
+    [bold]vivavoce voices list --language en-GB --commercial[/bold]
     """
     from voice import engines
 
@@ -108,7 +108,7 @@ def import_voice(
 ) -> None:
     """Import a Piper voice into the coqui engine.
 
-      [bold]vivavoce voices import en_GB-alba-medium.onnx --licence CC-BY-4.0 --commercial[/bold]
+    [bold]vivavoce voices import en_GB-alba-medium.onnx --licence CC-BY-4.0 --commercial[/bold]
     """
     from consent.home import Home
     from voice.engines.coqui import import_piper_voice
