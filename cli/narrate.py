@@ -314,8 +314,6 @@ def _report(result: NarrationResult, *, as_json: bool) -> None:
     if as_json:
         emit_json(result.to_json())
     else:
-        for warning in result.warnings:
-            warn(warning)
         for sentence in result.sentences():
             say(sentence)
     if not result.complete:

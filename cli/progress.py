@@ -33,9 +33,9 @@ LINE_EVERY_S = 30.0
 
 @contextmanager
 def display(*, quiet: bool = False) -> Iterator[events.Listener]:
-    """Yield a listener for :func:`voice.narration.narrate`."""
+    """Yield a listener for :func:`voice.narration.narrate`; warnings are shown in any case."""
     if quiet:
-        yield lambda _event: None
+        yield _remark
     elif stderr.is_terminal:
         with _Bars() as bars:
             yield bars.on_event
