@@ -95,7 +95,6 @@ _FISH = words(
     "fish fishing river caught lake sea angler striped perch pike trout catch fished fishermen"
 )
 _TIME_AFTER = words("hand hands book later ago and or more before after past to")
-_NUMB = words("fingers toes feet hands lips with grew legs arm face")
 
 
 def lead_metal(c: Context) -> bool:
@@ -290,12 +289,6 @@ def sewer_drain(c: Context) -> bool:
     return not c.near(words("needle thread stitches cloth seamstress sewing"))
 
 
-def number_numb(c: Context) -> bool:
-    return (c.after == "and" and c.after2 == "number") or (
-        c.before in words("grew grow growing getting got felt feel feeling even") and c.near(_NUMB)
-    )
-
-
 def blessed_adjective(c: Context) -> bool:
     if c.before in _BE | _HAVE or c.after in words("with by him her me us them you it"):
         return False
@@ -355,10 +348,6 @@ def resume_cv(c: Context) -> bool:
 
 def polish_nation(c: Context) -> bool:
     return c.written[:1].isupper() and bool(c.before) and c.before not in words(". ! ? “ ” …")
-
-
-def moped_sulked(c: Context) -> bool:
-    return c.before not in _DETERMINERS and c.before not in words("on by old new")
 
 
 def august_grand(c: Context) -> bool:

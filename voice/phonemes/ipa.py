@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from consent.errors import InputError
@@ -46,6 +47,7 @@ _BRITISH = _COMMON | {
 }  # fmt: skip
 
 _LONGEST = 4
+_SILENT_R = re.compile(rf"([{''.join(VOWELS)}]ː?)ɹ(?![ˈˌ]?[{''.join(VOWELS)}])")
 
 
 def from_ipa(written: str, *, british: bool, word: str = "") -> str:
@@ -59,8 +61,8 @@ def from_ipa(written: str, *, british: bool, word: str = "") -> str:
     written
         The pronunciation without slashes or brackets; several words have spaces between them.
     british
-        Whether it is for a British voice: /ɒ/, /əʊ/ and length stay as they are, otherwise
-        they become what an American says.
+        Whether it is for a British voice: /ɒ/, /əʊ/ and length stay as they are, and an r that
+        no vowel follows is silent; otherwise they become what an American says.
     word
         The word it belongs to, for the error message.
 
@@ -122,5 +124,7 @@ def _word(text: str, table: dict[str, str], british: bool, word: str) -> str:
     result = "".join(out)
     if british:
         # Only these vowels are long in the British alphabet.
-        result = result.replace("əɹː", "əɹ").replace("ɪː", "iː").replace("ʊː", "uː")
+        result = result.replace("ɪː", "iː").replace("ʊː", "uː")
+        # ... and an r is heard only before another. Broad IPA for all accents writes every r.
+        result = _SILENT_R.sub(r"\1", result).replace("ɪəə", "ɪə").replace("ʊəə", "ʊə")
     return result

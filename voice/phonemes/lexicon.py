@@ -16,6 +16,7 @@ from typing import Any
 
 from consent.errors import ModelError
 from voice.phonemes.alphabets import PRIMARY, SECONDARY, stressed
+from voice.phonemes.ipa import from_ipa
 
 Entry = str | dict[str, str | None]
 
@@ -54,6 +55,13 @@ def read_entries(accent: str, *, gold: bool) -> dict[str, Entry]:
     return entries
 
 
+def read_names(*, british: bool) -> dict[str, str]:
+    """Read the names this project adds, in the alphabet of the accent."""
+    text = resources.files("voice.phonemes").joinpath("data/names.tsv").read_text("utf-8")
+    rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
+    return {word: from_ipa(ipa, british=british, word=word) for word, ipa in rows}
+
+
 def parent(tag: str | None) -> str | None:
     """Return the part of speech (``VERB``, ``NOUN``, ``ADV``, ``ADJ``) of a Penn tag."""
     return None if tag is None else _PARENTS.get(tag[:2], tag)
@@ -73,6 +81,9 @@ class Lexicon:
         accent = "gb" if british else "us"
         self.gold = read_entries(accent, gold=True) | _CORRECTED[accent]
         self.silver = read_entries(accent, gold=False)
+        for word, spoken in read_names(british=british).items():
+            if word not in self.gold and (word.lower() not in self.gold or word.lower() == word):
+                self.gold[word] = spoken
 
     @classmethod
     @lru_cache(maxsize=2)

@@ -33,20 +33,29 @@ def _sigmoid(x: Array) -> Array:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -30.0, 30.0))), dtype=np.float32)
 
 
+def _times(x: Array, matrix: Array) -> Array:
+    """Multiply the last axis of `x` by the rows of `matrix`.
+
+    Not by BLAS: products this small take it longer to share out among threads than to do, and
+    on a busy machine a hundred times longer.
+    """
+    return np.asarray(np.einsum("...j,ij->...i", x, matrix))
+
+
 class _Gru:
     """One direction of one GRU layer, in PyTorch's order of gates (reset, update, new)."""
 
     def __init__(self, weights: dict[str, Array], prefix: str, suffix: str) -> None:
-        self.input = np.ascontiguousarray(weights[f"{prefix}.weight_ih_{suffix}"].T)
-        self.state = np.ascontiguousarray(weights[f"{prefix}.weight_hh_{suffix}"].T)
+        self.input = weights[f"{prefix}.weight_ih_{suffix}"]
+        self.state = weights[f"{prefix}.weight_hh_{suffix}"]
         self.input_bias = weights[f"{prefix}.bias_ih_{suffix}"]
         self.state_bias = weights[f"{prefix}.bias_hh_{suffix}"]
-        self.size = self.state.shape[0]
+        self.size = self.state.shape[1]
 
     def step(self, projected: Array, hidden: Array) -> Array:
         """Advance by one step; `projected` is the input after the input matrix."""
         size = self.size
-        recurrent = hidden @ self.state + self.state_bias
+        recurrent = _times(hidden, self.state) + self.state_bias
         gates = _sigmoid(projected[..., : 2 * size] + recurrent[..., : 2 * size])
         reset, update = gates[..., :size], gates[..., size:]
         new = np.tanh(projected[..., 2 * size :] + reset * recurrent[..., 2 * size :])
@@ -54,7 +63,7 @@ class _Gru:
 
     def run(self, inputs: Array) -> Array:
         """Go over a sequence; shapes (length, features) -> (length, size)."""
-        projected = inputs @ self.input + self.input_bias
+        projected = _times(inputs, self.input) + self.input_bias
         hidden = np.zeros(self.size, np.float32)
         result = np.empty((len(inputs), self.size), np.float32)
         for i, row in enumerate(projected):
@@ -83,10 +92,10 @@ class Network:
         ]
         self.decoder = _Gru(weights, "decoder", "l0")
         encoded = 2 * self.encoder[0][0].size
-        self.from_encoder = self.decoder.input[:encoded]
+        self.from_encoder = np.ascontiguousarray(self.decoder.input[:, :encoded])
         # What each previous chunk adds to the decoder's input, computed once.
-        self.from_previous = weights["previous.weight"] @ self.decoder.input[encoded:]
-        self.output = np.ascontiguousarray(weights["output.weight"].T)
+        self.from_previous = _times(weights["previous.weight"], self.decoder.input[:, encoded:])
+        self.output = weights["output.weight"]
         self.output_bias = weights["output.bias"]
 
     @classmethod
@@ -127,7 +136,7 @@ class Network:
         hidden = self.letter[[LETTERS.index(c) for c in letters]] + self.style[style]
         for forward, backward in self.encoder:
             hidden = np.concatenate([forward.run(hidden), backward.run(hidden[::-1])[::-1]], -1)
-        projected = hidden @ self.from_encoder + self.decoder.input_bias
+        projected = _times(hidden, self.from_encoder) + self.decoder.input_bias
 
         states = np.zeros((1, self.decoder.size), np.float32)
         scores = np.zeros(1)
@@ -135,7 +144,7 @@ class Network:
         previous = [len(self.chunks)]
         for row in projected:
             states = self.decoder.step(row + self.from_previous[previous], states)
-            logits = states @ self.output + self.output_bias
+            logits = _times(states, self.output) + self.output_bias
             logits -= logits.max(-1, keepdims=True)
             log_probability = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
             total = (scores[:, None] + log_probability).ravel()

@@ -28,6 +28,7 @@ ALPHABETS = ("kokoro", "espeak")
 _LANGUAGES = {"en-us": False, "en": False, "en-ca": False, "en-ph": False}
 _BRITISH = ("en-gb", "en-uk", "en-au", "en-nz", "en-ie", "en-za", "en-in")
 _COUNTED = word_set("chapter book part volume vol act scene canto section no number page plate")
+_ROMAN_LETTERS = frozenset("ivxlc")
 _LETTER_BEFORE = word_set(
     "letter grade plan vitamin type class section point group hepatitis block"
 )
@@ -130,6 +131,12 @@ class Phonemizer:
             elif token.kind is Kind.WORD:
                 if token.text.isupper() and i:
                     words = self._roman(token.text, tokens[i - 1])
+                elif len(token.text) > 1 and set(token.text) <= _ROMAN_LETTERS:
+                    words = self._small_roman(token.text)
+                elif (
+                    token.text == "St" and i + 1 < len(tokens) and tokens[i + 1].text[:1].isupper()
+                ):
+                    words = ["saint"]
                 elif token.text.lower() in _CONTRACTED:
                     words = _CONTRACTED[token.text.lower()].split()
             if words is None:
@@ -153,6 +160,13 @@ class Phonemizer:
         if len(text) > 1 and value < 40 and before.text.istitle() and len(before.text) > 3:
             return ["the", *ordinal(value)]
         return None
+
+    def _small_roman(self, text: str) -> list[str] | None:
+        """Return the number that a numeral of a preface ("xiv") stands for, if it is no word."""
+        value = roman_value(text.upper())
+        if value is None or value >= 100 or self.lexicon.known(text):
+            return None
+        return cardinal(value)
 
     def _pronounce(self, tokens: list[Token], words: list[str]) -> list[str]:
         """Return the phonemes of each token, working backwards: context comes from behind."""

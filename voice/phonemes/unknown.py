@@ -12,6 +12,7 @@ from voice.phonemes.lexicon import Lexicon
 from voice.phonemes.network import Network, spelled
 
 _VOWEL_LETTER = re.compile(r"[aeiouy]", re.IGNORECASE)
+_CLAN = re.compile(r"(?:Ma?c|O['’])(?=[A-Z][a-z]{2})")
 _SHORTEST_PART = 3
 
 
@@ -64,6 +65,13 @@ class Unknown:
         possessive = self._possessive(plain, name)
         if possessive:
             return possessive
+        clan = _CLAN.match(word) if name else None
+        if clan:
+            rest = word[clan.end() :]
+            spoken = self._known(spelled(rest), True) or self._pronounce(rest, True)
+            if clan[0].startswith("O"):
+                return ("Q" if self.lexicon.british else "O") + spoken
+            return "mək" + spoken if spoken[:1] not in ("k", "ɡ") else "mə" + spoken
         if name and plain.endswith("son") and len(plain) > 6:
             father = self.lexicon.lookup(plain[:-3])
             if father:
