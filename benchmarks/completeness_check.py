@@ -187,7 +187,7 @@ def run(items: list[Item], rate: int, each: int, models: Path) -> dict[str, Any]
             "unsure": len(report.suspicious) - wrong,
             "verdicts": report.verdicts,
             "passed": [
-                segment.spoken
+                segment.text
                 for segment, _ in bad
                 if segment.id not in {one.segment_id for one in report.suspicious}
             ],

@@ -9,8 +9,8 @@ Only what fails all of it is called wrong.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 from provenance.listening.asr import Transcript, Word
 from voice.narration.alignment import word_error_rate, word_errors
 from voice.narration.coverage import FileCheck, Span, check_file
-from voice.narration.judgement import Hearing, borne_out_words, judge
+from voice.narration.judgement import (
+    SECONDS_PER_LETTER,
+    UNEXPLAINED_SECONDS,
+    Hearing,
+    borne_out_words,
+    judge,
+    missed_by_all,
+    unexplained,
+)
 from voice.narration.wording import plain_text, words_of
 from voice.script.model import Segment
 
@@ -172,58 +180,96 @@ def _check_window(
         length += samples.size + gap.size
         ends.append((length - gap.size / 2) / rate)
     words = listener.transcribe(np.concatenate(pieces), rate, language).words
-    heard: list[list[str]] = [[] for _ in window]
-    place = 0
+    heard: list[list[Word]] = [[] for _ in window]
+    place, offset = 0, gap.size / 2 / rate
     for word in words:
         while place < len(ends) - 1 and (word.start + word.end) / 2 > ends[place]:
+            offset = ends[place] + gap.size / 2 / rate
             place += 1
-        heard[place].append(word.text)
+        heard[place].append(replace(word, start=word.start - offset, end=word.end - offset))
     for (segment, samples), said in zip(window, heard, strict=True):
-        yield _check_one(segment, samples, " ".join(said), rate, listener, language)
+        yield _Check(segment, samples, rate, listener, language).run(said)
 
 
-def _check_one(
-    segment: Segment, samples: FloatArray, text: str, rate: int, listener: Listener, language: str
-) -> SegmentCheck:
-    expected = plain_text(segment.spoken)
-    script = words_of(expected, language)
-    hearings = [Hearing.of(script, text, language)]
-    texts = [text]
-    if not script:
-        extra = len(hearings[0].heard) > 1
+class _Check:
+    """The check of one segment, from its first hearing to the verdict."""
+
+    def __init__(
+        self,
+        segment: Segment,
+        samples: FloatArray,
+        rate: int,
+        listener: Listener,
+        language: str,
+    ) -> None:
+        self.segment = segment
+        self.samples = samples
+        self.rate = rate
+        self.listener = listener
+        self.language = language
+        self.expected = plain_text(segment.spoken)
+        self.script = words_of(self.expected, language)
+        self.hearings: list[Hearing] = []
+        self.pad = np.zeros(round(0.3 * rate), np.float32)
+
+    def run(self, first: Sequence[Word]) -> SegmentCheck:
+        """Weigh the first hearing and, if it looks wrong, others."""
+        self._hear(self.samples, first)
+        if not self.script:
+            extra = len(self.hearings[0].heard) > 1
+            detail = "Something is said where the script has no words." if extra else ""
+            return self._result(0, "garbled" if extra else "ok", detail, set())
+        borne_out: set[int] = set()
+        if self.hearings[0].doubtful():
+            alone = np.concatenate([self.pad, self.samples, self.pad])
+            for beam in (1, 5):
+                said = self.listener.transcribe(alone, self.rate, self.language, beam=beam)
+                self._hear(alone, said.words)
+                if not self.hearings[-1].doubtful():
+                    break
+            else:
+                if alone.size <= 30 * self.rate and missed_by_all(self.hearings):
+                    asked = self.listener.support(alone, self.rate, self.expected, self.language)
+                    borne_out = borne_out_words(self.hearings, asked, self.language)
+        order = range(len(self.hearings))
+        best = min(order, key=lambda k: (self.hearings[k].doubtful(), self.hearings[k].errors, -k))
+        verdict, detail = judge(self.hearings, best, borne_out)
+        return self._result(best, verdict, detail, borne_out)
+
+    def _hear(self, samples: FloatArray, words: Sequence[Word]) -> None:
+        """Take down a hearing; where there is more sound than its words explain, hear that too.
+
+        The recogniser tidies up: of a sentence said twice it may write down one.
+        """
+        texts = [word.text for word in words]
+        slot = unexplained(samples, self.rate, words)
+        left = slot.seconds
+        if slot.seconds > UNEXPLAINED_SECONDS and words:
+            piece = samples[int(slot.start * self.rate) : int(slot.end * self.rate)]
+            padded = np.concatenate([self.pad, piece, self.pad])
+            found = self.listener.transcribe(padded, self.rate, self.language).text
+            here = texts[slot.word]
+            if len(words_of(found, self.language)) > len(words_of(here, self.language)):
+                texts[slot.word] = found
+                left -= SECONDS_PER_LETTER * (len(found) - len(here))
+        self.hearings.append(
+            Hearing.of(self.script, " ".join(texts), self.language, unexplained=left)
+        )
+
+    def _result(self, best: int, verdict: str, detail: str, borne_out: set[int]) -> SegmentCheck:
+        chosen, count = self.hearings[best], max(1, len(self.script))
+        forgiven = len(chosen.missed() & borne_out)
         return SegmentCheck(
-            segment.id, 0, expected, text, 0.0, 0.0, "garbled" if extra else "ok",
-            "Something is said where the script has no words." if extra else "",
-        )  # fmt: skip
-    borne_out: set[int] = set()
-    if hearings[0].doubtful():
-        pad = np.zeros(round(0.3 * rate), np.float32)
-        alone = np.concatenate([pad, samples, pad])
-        for beam in (1, 5):
-            texts.append(listener.transcribe(alone, rate, language, beam=beam).text)
-            hearings.append(Hearing.of(script, texts[-1], language))
-            if not hearings[-1].doubtful():
-                break
-        else:
-            missed = set.intersection(*(hearing.missed() for hearing in hearings))
-            if missed and alone.size <= 30 * rate:
-                asked = listener.support(alone, rate, expected, language)
-                borne_out = borne_out_words(hearings, asked, language)
-    best = min(range(len(hearings)), key=lambda index: (hearings[index].errors, -index))
-    verdict, detail = judge(hearings, best, borne_out)
-    chosen = hearings[best]
-    forgiven = len(chosen.missed() & borne_out)
-    return SegmentCheck(
-        segment_id=segment.id,
-        expected_words=len(script),
-        expected=expected,
-        heard=texts[best].strip(),
-        wer=word_errors(chosen.stretches) / len(script),
-        tolerant_wer=max(0, chosen.errors - forgiven) / len(script),
-        verdict=verdict,
-        detail=detail,
-        hearings=len(hearings),
-    )
+            segment_id=self.segment.id,
+            expected_words=len(self.script),
+            expected=self.expected,
+            heard=chosen.text,
+            wer=word_errors(chosen.stretches) / count,
+            tolerant_wer=max(0, chosen.errors - forgiven) / count,
+            verdict=verdict,
+            detail=detail,
+            hearings=len(self.hearings),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from provenance.listening.asr import Word
 from voice.narration.alignment import Agreement, Stretch, align, sounds_alike
 from voice.narration.wording import words_of
+
+FloatArray = NDArray[np.float32]
 
 SUPPORT = 0.02
 """A word in whose place another was heard counts as said from this probability on."""
@@ -17,6 +22,61 @@ SUPPORT_LACKING = 0.5
 some probability even where the sound has ended."""
 
 
+UNEXPLAINED_SECONDS = 0.7
+"""More sound than this at one word is not that word alone; clean speech stays under 0.4 s."""
+
+SECONDS_PER_LETTER = 0.07
+"""A slow reader's pace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The time from the start of one word to the start of the next.
+
+    Attributes
+    ----------
+    word
+        Index of the word.
+    seconds
+        Sound in it beyond what the word explains.
+    start, end
+        In seconds.
+    """
+
+    word: int
+    seconds: float
+    start: float
+    end: float
+
+
+def unexplained(samples: FloatArray, rate: int, words: Sequence[Word]) -> Slot:
+    """Return the slot with most sound that its word does not explain.
+
+    Sound is every 10 ms less than 24 dB below the level of the whole.
+    """
+    length, step = samples.size / rate, max(1, rate // 100)
+    count = samples.size // step
+    if not words or not count:
+        return Slot(0, 0.0, 0.0, length)
+    frames = samples[: count * step].reshape(count, step).astype(np.float64)
+    power = np.einsum("ij,ij->i", frames, frames)
+    loud = np.concatenate([[0], np.cumsum(power > 0.004 * power.mean())])
+    slots = []
+    for index, word in enumerate(words):
+        start = word.start if index else 0.0
+        end = words[index + 1].start if index + 1 < len(words) else length
+        first, last = (min(count, max(0, int(edge * rate / step))) for edge in (start, end))
+        sound = float(loud[last] - loud[min(first, last)]) * step / rate
+        expected = 0.25 + SECONDS_PER_LETTER * len(word.text)
+        slots.append(Slot(index, sound - expected, start, end))
+    return max(slots, key=lambda slot: slot.seconds)
+
+
+def missed_by_all(hearings: Sequence[Hearing]) -> set[int]:
+    """Return the places of the words that no hearing has."""
+    return set.intersection(*(hearing.missed() for hearing in hearings))
+
+
 @dataclass(frozen=True, slots=True)
 class Hearing:
     """One transcript of a segment, aligned with its words."""
@@ -24,12 +84,21 @@ class Hearing:
     script: tuple[str, ...]
     heard: tuple[str, ...]
     stretches: tuple[Stretch, ...]
+    text: str
+    unexplained: float
 
     @classmethod
-    def of(cls, script: Sequence[str], text: str, language: str) -> Hearing:
-        """Align the transcript `text` with the words of `script`."""
+    def of(
+        cls, script: Sequence[str], text: str, language: str, *, unexplained: float = 0.0
+    ) -> Hearing:
+        """Align the transcript `text` with the words of `script`.
+
+        `unexplained` is how many seconds of sound its words leave unexplained.
+        """
         heard = words_of(text, language)
-        return cls(tuple(script), tuple(heard), tuple(align(script, heard)))
+        return cls(
+            tuple(script), tuple(heard), tuple(align(script, heard)), text.strip(), unexplained
+        )
 
     @property
     def different(self) -> list[Stretch]:
@@ -56,6 +125,8 @@ class Hearing:
 
     def doubtful(self) -> bool:
         """Say whether this looks wrong enough to listen again. Errs on the side of doubt."""
+        if self.unexplained > UNEXPLAINED_SECONDS:
+            return True
         if not self.different:
             return False
         count = len(self.script)
@@ -108,7 +179,7 @@ def borne_out_words(hearings: Sequence[Hearing], words: Sequence[Word], language
         :meth:`provenance.listening.asr.Transcriber.support`.
     """
     script = hearings[0].script
-    missed = set.intersection(*(hearing.missed() for hearing in hearings))
+    missed = missed_by_all(hearings)
     lacking = set.intersection(*(hearing.lacking() for hearing in hearings))
     parts = [(part, word.probability) for word in words for part in words_of(word.text, language)]
     supported: set[int] = set()
@@ -141,13 +212,13 @@ def judge(hearings: Sequence[Hearing], best: int, borne_out: set[int]) -> tuple[
     """Weigh all hearings of one segment. Returns verdict and detail."""
     chosen = hearings[best]
     script, count = chosen.script, len(chosen.script)
-    if len(hearings) == 1 or not chosen.doubtful():
+    if not chosen.doubtful():
         return "ok", ""
-    lost = set.intersection(*(hearing.missed() for hearing in hearings)) - borne_out
+    lost = missed_by_all(hearings) - borne_out
     repeats = [hearing.repeats() for hearing in hearings]
-    if all(repeats):
-        words = " ".join(sorted(repeats, key=len)[0])
-        return "repeated", f"Said twice: “{words}”."
+    if sum(map(bool, repeats)) * 2 > len(repeats):
+        shortest = sorted((said for said in repeats if said), key=len)[0]
+        return "repeated", f"Said twice: “{' '.join(shortest)}”."
     quoted = "“" + " ".join(script[i] for i in sorted(lost)) + "”"
     instead = " ".join(
         word for one in chosen.different for word in chosen.heard[one.heard_start : one.heard_end]
@@ -158,6 +229,9 @@ def judge(hearings: Sequence[Hearing], best: int, borne_out: set[int]) -> tuple[
     if not lost:
         if added >= 3:
             return "garbled", f"Words that are not in the script: “{instead}”."
+        left = min(hearing.unexplained for hearing in hearings)
+        if left > UNEXPLAINED_SECONDS:
+            return "garbled", f"{left:.1f} s of sound in which no words could be made out."
         return "ok", ""
     lacking = chosen.lacking() & lost
     if not chosen.heard or len(lacking) >= 2 or (lacking and max(lost) == count - 1):
