@@ -311,10 +311,13 @@ class _Door:
 
 
 def estimated_bytes(request: SealRequest, kind: Container) -> int:
-    """Return the bytes of disk that sealing needs at its peak: the file, twice."""
+    """Return the bytes of disk that sealing needs at its peak: the file, twice.
+
+    AAC is given a quarter more: on noise it overshoots its bit rate.
+    """
     samples = sum(chapter.samples for chapter in request.chapters)
     bits = request.bitrate or kind.default_bitrate(kind.output_rate(request.sample_rate))
-    size = 2 * samples if bits is None else samples * bits // (8 * request.sample_rate)
+    size = 2 * samples if bits is None else samples * bits // (8 * request.sample_rate) * 5 // 4
     return 2 * (size + _MARGIN)
 
 

