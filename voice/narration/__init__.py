@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from voice.narration.cache import SegmentCache
     from voice.narration.render import narrate
     from voice.narration.result import NarrationResult
-    from voice.narration.speak import speak
+    from voice.narration.speaking import speak
 
 __all__ = ["NarrationResult", "SegmentCache", "narrate", "speak"]
 
@@ -16,7 +16,7 @@ _LAZY = {
     "NarrationResult": "voice.narration.result",
     "SegmentCache": "voice.narration.cache",
     "narrate": "voice.narration.render",
-    "speak": "voice.narration.speak",
+    "speak": "voice.narration.speaking",
 }
 
 

@@ -57,7 +57,7 @@ class Target:
         Where each chapter must lie; a chapter is moved only if the book's gain leaves it
         outside, so that chapters keep their natural relation.
     ceiling
-        Largest sample after limiting.
+        Largest sample after limiting; codecs add to it (:mod:`voice.narration.proof`).
     room_tone
         RMS of the room tone.
     max_gain
@@ -67,7 +67,7 @@ class Target:
     rms: float = -20.0
     rms_low: float = -22.0
     rms_high: float = -18.8
-    ceiling: float = -4.0
+    ceiling: float = -4.5
     room_tone: float = -72.0
     max_gain: float = 30.0
     highpass_hz: float = 60.0

@@ -87,13 +87,21 @@ class WorkerPool:
         Root of the home folder.
     workers
         Number of processes; they start with the first task.
+    recycle_bytes
+        A worker that occupies more than this is replaced after its task.
+
+    Attributes
+    ----------
+    died, recycled
+        How many workers were replaced because they died, or had grown too large.
     """
 
     def __init__(
         self, home: Path, *, workers: int, threads: int = 1, recycle_bytes: int = RECYCLE_BYTES
     ) -> None:
         self.size = workers
-        self.replaced = 0
+        self.died = 0
+        self.recycled = 0
         self._home = home
         self._threads = threads
         self._recycle_bytes = recycle_bytes
@@ -192,10 +200,14 @@ class WorkerPool:
                     continue
                 worker.task = None
                 ended.extend(run.settle(reply))
-                if reply.get("memory", 0) > self._recycle_bytes:
-                    alive = False
-            if not alive:
-                self._bury(worker, run)
+                if reply.get("memory", 0) > self._recycle_bytes and alive:
+                    self.recycled += 1
+                    self._remove(worker)
+                    worker.close_log()
+                    break
+            else:
+                if not alive:
+                    self._bury(worker, run)
         for worker in self._workers:
             if worker.task is not None:
                 limit = _PATIENCE_S + run.weight(worker.task)
@@ -206,7 +218,7 @@ class WorkerPool:
     def _bury(self, worker: WorkerProcess, run: _Run) -> None:
         """Account for a worker that is gone; its task goes back to the queue."""
         status = self._remove(worker)
-        self.replaced += 1
+        self.died += 1
         reason = worker.why(status)
         worker.close_log()
         if not worker.ready:

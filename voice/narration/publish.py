@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consent.canonical import canonical, commitment, new_salt
-from consent.errors import InputError
+from consent.errors import InputError, RefusedError
 from voice.narration.assemble import ChapterTrack, Piece, voice_gains
 from voice.narration.cache import SegmentCache
+from voice.narration.cutting import Cutter
 from voice.narration.job import Job
 from voice.narration.master import ACX, MasteredChapter
+from voice.narration.proof import prove
 from voice.narration.rendering import Renderings
 from voice.narration.result import ChapterReport
 from voice.narration.speech import SpeechStats
@@ -27,6 +29,7 @@ from voice.narration.timeline import Timeline, join
 from voice.script.model import PlanChapter
 
 if TYPE_CHECKING:
+    from consent.home import Home
     from consent.registry import Registry
     from provenance.seal import SealedOutput, SealRequest
 
@@ -35,6 +38,8 @@ FloatArray = NDArray[np.float32]
 CONTAINERS = ("m4b", "m4a", "mp3", "wav", "flac")
 _UNSAFE = re.compile(r"[\x00-\x1f/\\:*?\"<>|]+")
 _NAME_BYTES = 120
+#: Sample rate that bit rates are checked against before anything is rendered.
+_USUAL_RATE = 24_000
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,34 @@ def choose_container(output: Path, container: str | None, *, per_chapter: bool) 
             hint=f"End the name in one of {', '.join('.' + c for c in CONTAINERS)}.",
         )
     return chosen
+
+
+def check_possible(
+    job: Job, kind: str, *, bitrate: int | None, require_watermark: bool, home: Home
+) -> None:
+    """Refuse before hours of rendering what the seal would refuse after them.
+
+    Raises
+    ------
+    InputError
+        The bit rate is not one of the codec's, or the cover is not a picture.
+    RefusedError
+        A watermark is required and there is no model to make one.
+    """
+    from provenance import watermark
+    from provenance.audio.containers import checked_bitrate, container
+    from provenance.audio.tags import checked_cover
+    from provenance.seal import Tags
+
+    encoder = container(kind)
+    checked_bitrate(encoder, encoder.output_rate(_USUAL_RATE), bitrate)
+    checked_cover(Tags(title="", cover=job.plan.cover, cover_type=job.plan.cover_type))
+    required = require_watermark or home.setting("seal", "require_watermark")
+    if required and watermark.active(home) is None:
+        raise RefusedError(
+            "a watermark is required, and this version has no watermark model",
+            hint="Leave the requirement out: manifest and receipt are made all the same.",
+        )
 
 
 def targets(job: Job, output: Path, container: str, *, per_chapter: bool) -> tuple[Target, ...]:
@@ -169,7 +202,7 @@ class Sealing:
         self._job = job
         self._bitrate = bitrate
         self._tracks = tracks
-        self._mastered = mastered
+        self._mastered = list(mastered)
         numbers = {chapter.number for chapter in target.chapters}
         self._utterances = [u for u in job.utterances if u.chapter in numbers]
         self._keys = [renderings.key(utterance) for utterance in self._utterances]
@@ -196,6 +229,13 @@ class Sealing:
             "salt": salt.hex(),
             "text": commitment(self._text, salt),
         }
+
+    def prove(self, home: Home) -> None:
+        """Lower the ceilings of chapters whose peaks the codec would push over the limit."""
+        from provenance.audio.containers import container
+
+        kind = container(self.target.container)
+        self._mastered = prove(self._mastered, kind=kind, bitrate=self._bitrate, home=home)
 
     def request(
         self,
@@ -309,7 +349,7 @@ def measure(path: Path, timeline: Timeline) -> tuple[ChapterReport, ...]:
 
     reports = []
     with opened_blocks(path, mono=True) as (blocks, rate):
-        stream = _Cutter(blocks)
+        stream = Cutter(blocks)
         for place, chapter in enumerate(timeline.chapters):
             last = place == len(timeline.chapters) - 1
             stop = None if last else round(chapter.stop * rate / timeline.rate)
@@ -325,23 +365,3 @@ def measure(path: Path, timeline: Timeline) -> tuple[ChapterReport, ...]:
                 )
             )
     return tuple(reports)
-
-
-class _Cutter:
-    """Cuts one stream into several at given positions."""
-
-    def __init__(self, blocks: Iterator[FloatArray]) -> None:
-        self._blocks = blocks
-        self._rest: FloatArray = np.zeros(0, dtype=np.float32)
-        self._position = 0
-
-    def until(self, stop: int | None) -> Iterator[FloatArray]:
-        """Yield what lies before sample `stop`; everything if None."""
-        while stop is None or self._position < stop:
-            block = self._rest if self._rest.size else next(self._blocks, None)
-            if block is None:
-                return
-            part = block if stop is None else block[: stop - self._position]
-            self._rest = block[part.size :]
-            self._position += part.size
-            yield part

@@ -133,6 +133,9 @@ def narrate(
     )
     orders = parse_orders(rerender, job.utterances)
     files = publish.targets(job, Path(output), kind, per_chapter=per_chapter)
+    publish.check_possible(
+        job, kind, bitrate=bitrate, require_watermark=require_watermark, home=home
+    )
     run = _Run(home, registry, job, progress or silent)
     with ExitStack() as stack:
         stack.enter_context(_terminable())
@@ -290,8 +293,8 @@ class _Run:
                     lease_check=lease.check,
                     titles=titles,
                 )
-            if pool.replaced:
-                self.warn(f"{pool.replaced} rendering processes died and were replaced")
+            if pool.died:
+                self.warn(f"{pool.died} rendering processes died and were replaced")
         spent = sum(self.phases.get(phase, 0.0) for phase in ("render", "check", "repair"))
         remember_rtf(
             self.home,
@@ -385,6 +388,7 @@ class _Run:
             found = publish.adopt(path, intent, self.registry)
             if found is not None:
                 return OutputReport(found, (), (), intent["salt"])
+        work.prove(self.home)
         intent = work.intent()
         state.remember_output(path, intent)
         sealed = seal(

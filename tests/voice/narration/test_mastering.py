@@ -24,9 +24,9 @@ def babble(seconds: float, *, loud: float = 0.1, seed: int = 1) -> np.ndarray:
     """Noise with the envelope of speech: syllables, pauses, a high crest factor."""
     rng = np.random.default_rng(seed)
     count = int(seconds * RATE)
-    envelope = np.repeat(rng.uniform(0, 1, count // 1200 + 1) ** 2.5, 1200)[:count]
+    envelope = np.repeat(rng.uniform(0, 1, count // 1200 + 1) ** 1.5, 1200)[:count]
     pauses = np.repeat(rng.random(count // 12000 + 1) > 0.2, 12000)[:count]
-    sound = rng.standard_normal(count) * envelope * pauses * loud
+    sound = rng.standard_normal(count).clip(-2.2, 2.2) * envelope * pauses * loud
     edge = np.zeros(int(0.75 * RATE)), np.zeros(2 * RATE)
     return np.concatenate([edge[0], sound, edge[1]]).astype(np.float32)
 
