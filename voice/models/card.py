@@ -22,9 +22,11 @@ class Source:
     ----------
     kind
         ``"wheel"`` (files of an installed distribution, joined in order), ``"file"`` (in the
-        home's models folder) or ``"hub"`` (fetched by the engine's own library when asked).
+        model's folder of the home), ``"hub"`` (fetched by the engine's own library when asked)
+        or ``"path"`` (a folder that the user keeps).
     distribution
-        Name of the distribution for ``"wheel"``, of the hub entry for ``"hub"``.
+        Name of the distribution for ``"wheel"``, of the hub entry for ``"hub"``, the folder for
+        ``"path"``, the file it was made from for ``"file"``.
     files
         Paths inside it, in the order in which they are joined.
     """

