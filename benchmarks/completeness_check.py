@@ -17,6 +17,7 @@ import platform
 import random
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -144,11 +145,9 @@ def damaged(
     items: list[Item],
     rate: int,
     each: int,
-    transcriber: Any,
+    words_at: Callable[[int], Times],
 ) -> list[Item]:
-    """Return up to `each` damaged segments, between clean neighbours no more."""
-    from voice.narration.wording import words_of
-
+    """Return up to `each` damaged segments."""
     made: list[Item] = []
     order = random.Random(11).sample(range(len(items)), len(items))
     for index in order:
@@ -156,11 +155,7 @@ def damaged(
             break
         segment, samples = items[index]
         other = items[(index + len(items) // 2) % len(items)]
-        times = [
-            word
-            for word in transcriber.transcribe(samples, rate, segment.language).words
-            if words_of(word.text)
-        ]
+        times = words_at(index)
         bad = fault((segment, samples), times, rate, other) if times else None
         if bad is not None:
             made.append((segment, bad))
@@ -170,15 +165,23 @@ def damaged(
 def run(items: list[Item], rate: int, each: int, models: Path) -> dict[str, Any]:
     from provenance.listening.asr import Transcriber
     from voice.narration.checks import CheckReport, iter_checks
+    from voice.narration.wording import words_of
 
     transcriber = Transcriber.load(SimpleNamespace(models=models), threads=1)
     seconds = sum(samples.size for _, samples in items) / rate
     began = time.process_time()
     clean = CheckReport.of(iter_checks(items, rate, transcriber), audio_seconds=seconds)
     cost = (time.process_time() - began) / seconds
+
+    @cache
+    def words_at(index: int) -> Times:
+        segment, samples = items[index]
+        heard = transcriber.transcribe(samples, rate, segment.language).words
+        return [word for word in heard if words_of(word.text)]
+
     rows = {}
     for name, fault in FAULTS.items():
-        bad = damaged(fault, items, rate, each, transcriber)
+        bad = damaged(fault, items, rate, each, words_at)
         report = CheckReport.of(iter_checks(bad, rate, transcriber))
         wrong = sum(one.wrong for one in report.suspicious)
         rows[name] = {
