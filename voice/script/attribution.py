@@ -16,6 +16,7 @@ from voice.script.sentences import RULES
 
 _QUOTED = re.compile(r"“[^“”]*(?:”|$)|\"[^\"]*(?:\"|$)")
 _SINGLE = re.compile(r"(?:(?<=^)|(?<=[\s(—–]))‘(?:[^‘’]|’(?=\w))*(?:’(?!\w)|$)")
+_SENTENCE_END = re.compile(r"(?:(?<!Mr)(?<!Mrs)(?<!Ms)(?<!Dr)\.|[!?])\s+(?=[A-Z“\"])")
 _NEAR = 60
 """Characters beside a quotation in which its speaker must be named."""
 
@@ -79,7 +80,7 @@ class Attributor:
             right = text[end : min(after, end + _NEAR)]
             if re.search(r"[.!?]\s*$", left):
                 left = ""  # a finished sentence in front tells of someone else
-            for near in (left, re.split(r"(?<=[.!?])\s+(?=[A-Z“\"])", right, maxsplit=1)[0]):
+            for near in (left, _SENTENCE_END.split(right, maxsplit=1)[0]):
                 for match in pattern.finditer(near):
                     found.add(self._character(match["after"] or match["before"]))
         return found.pop() if len(found) == 1 else None

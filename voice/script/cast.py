@@ -10,10 +10,11 @@ from typing import Any, Self
 
 from consent.errors import InputError
 from voice.script.attribution import Attributor
+from voice.script.characters import primary
 from voice.script.model import Block
 from voice.script.pauses import Pauses
 
-_KEYS = frozenset({"narrator", "roles", "chapters", "characters", "pauses"})
+_KEYS = frozenset({"narrator", "roles", "chapters", "characters", "languages", "pauses"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Cast:
     roles: Mapping[str, str] = field(default_factory=dict)
     chapters: Mapping[int, str] = field(default_factory=dict)
     characters: tuple[Character, ...] = ()
+    languages: Mapping[str, str] = field(default_factory=dict)
     pauses: Pauses = field(default_factory=Pauses)
     source: str = "cast"
 
@@ -80,13 +82,17 @@ class Cast:
             _character(name, entry, f"{where}: characters.{name}")
             for name, entry in _table(data.get("characters", {}), f"{where}: characters").items()
         )
+        languages = {
+            primary(tag): voice
+            for tag, voice in _strings(data.get("languages", {}), f"{where}: languages").items()
+        }
         narrator = data.get("narrator", "")
         if not isinstance(narrator, str):
             raise InputError(f"{where}: narrator is {narrator!r}, not the name of a voice")
         pauses = Pauses.from_mapping(
             dict(_table(data.get("pauses", {}), f"{where}: pauses")), f"{where}: pauses"
         )
-        return cls(narrator, roles, chapters, characters, pauses, where)
+        return cls(narrator, roles, chapters, characters, languages, pauses, where)
 
     def voices(self) -> dict[str, str]:
         """Return role or character -> voice, as it stands in a plan."""
@@ -95,6 +101,10 @@ class Cast:
     def chapter_voice(self, number: int) -> str | None:
         """Return the role or voice that reads a chapter, or None for the narrator."""
         return self.chapters.get(number)
+
+    def language_voice(self, language: str) -> str | None:
+        """Return the role or voice for passages in another language than the book's, or None."""
+        return self.languages.get(primary(language))
 
     def check_chapters(self, count: int) -> None:
         """Refuse voices for chapters that do not exist.

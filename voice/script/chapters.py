@@ -101,6 +101,8 @@ class _Start:
     document: int
     block: int
     title: str
+    listed: bool = True
+    """The title stands in the table of contents or in a heading, not only in the file."""
 
 
 def _starts(documents: Sequence[Document], points: Sequence[NavPoint]) -> list[_Start]:
@@ -180,7 +182,7 @@ def _from_headings(documents: Sequence[Document]) -> list[_Start]:
             previous = block
     if not starts:
         starts = [
-            _Start(index, 0, document.title)
+            _Start(index, 0, document.title, listed=False)
             for index, document in enumerate(documents)
             if document.blocks
         ]
@@ -196,7 +198,7 @@ def _cut(documents: Sequence[Document], starts: list[_Start], book_title: str) -
             while queue and (queue[-1].document, queue[-1].block) <= (index, position):
                 start = queue.pop()
                 drafts.append(current)
-                current = _Draft(title=start.title, source=document.path, named=True)
+                current = _Draft(title=start.title, source=document.path, named=start.listed)
             if position == len(document.blocks):
                 break
             block, role = document.blocks[position], document.roles[position]
@@ -280,7 +282,7 @@ def _finish(draft: _Draft) -> BookChapter:
 
 
 def _fold(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())
+    return "".join(character for character in text[:1000].casefold() if character.isalnum())
 
 
 def _same(left: str, right: str) -> bool:

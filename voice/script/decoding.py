@@ -64,8 +64,7 @@ def decode(data: bytes, where: str, *, markup: bool = False) -> str:
     for bom, encoding in _BOMS:
         if data.startswith(bom):
             return _strictly(data, encoding, where)
-    if _looks_like_utf16(data):
-        encoding = "utf-16-le" if data[1:2] == b"\x00" else "utf-16-be"
+    if encoding := _utf16_without_mark(data):
         return _strictly(data, encoding, where)
     try:
         text = data.decode("utf-8")
@@ -85,13 +84,16 @@ def _strictly(data: bytes, encoding: str, where: str) -> str:
         ) from exc
 
 
-def _looks_like_utf16(data: bytes) -> bool:
+def _utf16_without_mark(data: bytes) -> str:
+    """Return the byte order if every other byte is mostly zero, else ``""``."""
     head = data[:2000]
     if len(head) < 4 or len(data) % 2:
-        return False
+        return ""
     even, odd = head[0::2].count(0), head[1::2].count(0)
     half = len(head) / 2
-    return (odd > 0.6 * half and even < 0.1 * half) or (even > 0.6 * half and odd < 0.1 * half)
+    if odd > 0.6 * half and even < 0.1 * half:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.6 * half and odd < 0.1 * half else ""
 
 
 def _legacy(data: bytes, where: str, error: UnicodeDecodeError, *, markup: bool) -> str:

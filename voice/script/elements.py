@@ -18,6 +18,7 @@ IGNORED_TAGS = word_set(
     "head script style template audio video object embed iframe input select button "
     "textarea noscript canvas map param source track link meta base"
 )
+_CONTAINERS = word_set("body section article main div")
 _VERSE_TYPES = re.compile(r"(?:^|[\s:])(?:poem|verse|song|hymn|lyrics)(?:$|\s)")
 _VERSE_CLASSES = word_set(
     "poem poetry verse stanza linegroup line-group lg poetry-container lyrics song"
@@ -124,7 +125,8 @@ def _link_key(element: Element, before: str) -> str | None:
 def link_lists(root: Element) -> set[Element]:
     """Find the elements that are lists of links into the book: contents, lists of plates.
 
-    An element counts when it has at least four internal links and they hold 70 % of its text.
+    An element counts when it has at least four internal links and they hold 70 % of its text;
+    90 % for a whole page or division, which may hold a list and more.
     """
     counts: dict[Element, tuple[int, int, int]] = {}
     found: set[Element] = set()
@@ -144,7 +146,8 @@ def link_lists(root: Element) -> set[Element]:
         if tag == "a" and _internal(attribute(element, "href")):
             inside, links = text, 1
         counts[element] = (text, inside, links)
-        if links >= 4 and inside >= 0.7 * text and tag in BLOCK_TAGS:
+        share = 0.9 if tag in _CONTAINERS else 0.7
+        if links >= 4 and inside >= share * text and tag in BLOCK_TAGS:
             found.add(element)
     return found
 

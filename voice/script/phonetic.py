@@ -89,4 +89,5 @@ def to_ipa(text: str, alphabet: str = "ipa") -> str | None:
     stripped = " ".join(stripped.replace("'", "ˈ").split())
     if not stripped or not _ALLOWED.fullmatch(stripped):
         return None
-    return stripped if any(character.isalpha() for character in stripped) else None
+    letters = any(unicodedata.category(character) in {"Ll", "Lu", "Lo"} for character in stripped)
+    return stripped if letters else None

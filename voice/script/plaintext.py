@@ -40,6 +40,7 @@ _NOTE_MARK = re.compile(r"(?<=[\w.,;:!?”\"'’)])\[(?:\d{1,3}|[A-Z*†])\]")
 _NOTE = re.compile(r"\[?(?:footnote\s+(?:\d+|[A-Z*†]):|\d{1,3}\]\s)", re.I)
 _PICTURE = re.compile(r"\[illustration\b", re.I)
 _EMPHASIS = re.compile(r"(?<![\w_])_(?=\S)([^_]{1,400}?)(?<=\S)_(?![\w_])")
+_NEW_SENTENCE = re.compile(r"[.!?][\"”’']?\s+[A-Z\"“‘]")
 _FIELD = re.compile(r"(Title|Author|Language|Release Date):\s*(.+)")
 _LANGUAGES = {"english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it"}
 
@@ -265,6 +266,8 @@ def _is_verse(paragraph: _Paragraph) -> bool:
     lengths = [len(line.strip()) for line in lines[:-1]]
     mean = sum(lengths) / len(lengths)
     indented = all(line.startswith((" ", "\t")) for line in lines)
+    if sum(bool(_NEW_SENTENCE.search(line)) for line in lines) > len(lines) / 3:
+        return False  # prose runs on in the middle of its lines
     capitals = sum(line.strip(" \t\"'“‘(_[")[:1].isupper() for line in lines)
     return mean <= (60 if indented else 45) and capitals >= 0.7 * len(lines)
 

@@ -170,14 +170,16 @@ class _ChapterBuilder:
         if not spoken.text:
             self.lengthen(pause)
             return False
-        voice = piece.voice or default
+        # A voice reads foreign words as its own language's, unless one was cast for them.
+        polyglot = self.cast.language_voice(language) if language and not piece.voice else None
+        voice = piece.voice or polyglot or default
         self.segments.append(
             Segment(
                 id=f"{self.number}.{len(self.segments) + 1}",
                 kind=block.kind,
                 text=text[piece.start : piece.end],
                 spoken=spoken.text,
-                language=language or self.book.language,
+                language=(language if polyglot else None) or self.book.language,
                 voice=voice,
                 pause_after=round(pause + piece.pause, 3),
                 speed=self.cast.speed_of(voice),

@@ -18,7 +18,7 @@ SHORT_CHARACTERS = 16
 """A sentence shorter than this is joined with its neighbour in the paragraph."""
 JOINED_CHARACTERS = 200
 
-_STRONG = re.compile(r"[;:—–][”’\"')]*\s*|\.\s+|[!?…][”’\"')]*\s+")
+_STRONG = re.compile(r"[;:—–][”’\"')]*\s*|[!?…][”’\"')]*\s+")
 _WEAK = re.compile(
     r",[”’\"')]*\s+(?=(?:and|but|or|nor|for|so|yet|which|who|whom|whose|that|while|when|where|"
     r"because|since|although|though|if|as|until|unless|before|after|with|without|und|aber|oder|"
@@ -145,18 +145,19 @@ def _join_mute(text: str, pieces: list[Piece]) -> list[Piece]:
 def _join_short(text: str, pieces: list[Piece]) -> list[Piece]:
     """Join very short sentences with a neighbour: voices read "No. No!" better in company."""
     result: list[Piece] = []
-    for piece in pieces:
-        if result and _may_join(result[-1], piece):
+    for index, piece in enumerate(pieces):
+        if result and _may_join(result[-1], piece, last=index == len(pieces) - 1):
             result[-1] = replace(result[-1], end=piece.end, ending=piece.ending, pause=piece.pause)
         else:
             result.append(piece)
     return result
 
 
-def _may_join(left: Piece, right: Piece) -> bool:
+def _may_join(left: Piece, right: Piece, *, last: bool) -> bool:
     if left.voice != right.voice or left.pause or left.ending != "sentence":
         return False
-    short = min(left.end - left.start, right.end - right.start) < SHORT_CHARACTERS
+    short = left.end - left.start < SHORT_CHARACTERS
+    short = short or (last and right.end - right.start < SHORT_CHARACTERS)
     return short and right.end - left.start <= JOINED_CHARACTERS
 
 

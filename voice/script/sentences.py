@@ -166,7 +166,7 @@ def split_sentences(text: str, language: str = "en") -> list[tuple[int, int]]:
         if match.start() < start:
             continue
         end = match.end()
-        while end < len(text) and text[end] in _CLOSERS:
+        while end < len(text) and (text[end] in _CLOSERS or text[end : end + 2] == " »"):
             end += 1
         if end >= len(text):
             break

@@ -16,6 +16,7 @@ from voice.script.lexicon import Lexicon
 from voice.script.model import Span
 from voice.script.normalise import LANGUAGES, normalise
 from voice.script.normalise.capitals import lower_shouts
+from voice.script.normalise.symbols import LONE_GREEK
 
 _MARK = 0xF0000
 """Protected runs stand in the text as private characters from here while it is normalised."""
@@ -94,8 +95,12 @@ class Speaker:
         kept: list[str] = []
         run: list[str] = []
         gap: list[str] = []
-        for character in text:
-            if character == "\ufffd" or script(character) not in self.scripts:
+        named = set()
+        if primary(self.language) == "en":
+            named = {match.start() for match in LONE_GREEK.finditer(text)}
+        for at, character in enumerate(text):
+            foreign = script(character) not in self.scripts and at not in named
+            if character == "\ufffd" or foreign:
                 run.extend(gap)
                 run.append(character)
                 gap = []
@@ -143,7 +148,7 @@ class Speaker:
             merged.append((start, *_pronounced(text, start, end, spoken, ipa)))
         for start, end in stressed:
             if all(end <= other[0] or start >= other[1] for other in merged):
-                merged.append((start, end, f"[{_plain(lower_shouts(text[start:end]))}](+1)"))
+                merged.append((start, end, f"[{_plain(_calm(text[start:end]))}](+1)"))
         merged.sort()
         pieces: list[str] = []
         for start, end, markup in merged:
@@ -159,6 +164,11 @@ class Speaker:
 def _hold(held: list[str], markup: str) -> str:
     held.append(markup)
     return chr(_MARK + len(held) - 1)
+
+
+def _calm(word: str) -> str:
+    """Return a shouted word in lower case; an acronym as it is."""
+    return word.lower() if lower_shouts(word) != word else word
 
 
 def _plain(text: str) -> str:

@@ -138,6 +138,11 @@ class _Converter:
         """Return the last characters of the paragraph so far."""
         return self.runs[-1].text[-12:] if self.runs else ""
 
+    def said(self) -> str:
+        """Return the last run of the paragraph that is not only space."""
+        runs = (run.text.rstrip() for run in reversed(self.runs))
+        return next((text for text in runs if text), "")
+
     def flush(self) -> None:
         if not self.runs:
             return
@@ -185,10 +190,11 @@ class _Converter:
                 return False
         self.frames.append(frame)
         if parent.row and tag in {"td", "th"} and any(run.text.strip() for run in self.runs):
-            self.runs.append(Span("" if self.before().rstrip()[-1:] in ",;:.!?" else ","))
+            ended = self.said().endswith((",", ";", ":", ".", "!", "?"))
+            self.runs.append(Span(" " if ended else ", "))
         if parent.row and tag in elements.BLOCK_TAGS:
             self.text(" ")
-        if tag == "q":
+        if tag == "q" and not text_of(element).startswith(("“", '"', "‘", "'", "«", "„")):
             self.text("“")
             frame.closing = "”"
         return True

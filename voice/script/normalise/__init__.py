@@ -27,6 +27,12 @@ __all__ = ["LANGUAGES", "normalise"]
 _AMERICAN = frozenset({"us", "ph", "pr"})
 
 
+_NUMERIC = re.compile(r"[\d½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒№]")
+_ROMAN = re.compile(r"(?<![\w'’])(?:[IVXLCDM]+|[ivxlc]+)(?!\w)")
+_BARE = re.compile(r"\b(?:St|Dr|Mr|Mrs|Messrs|Mme|Mlle|w/|pp?\s)")
+_SYMBOL = re.compile(r"[^\w\s.,;:!?'\"()—…-]|_|\d\s?[xX]\s?\d|[α-ωΔΣΩ]")
+
+
 def normalise(
     text: str, language: str = "en", *, heading: bool = False, opens_chapter: bool = False
 ) -> str:
@@ -74,19 +80,24 @@ def _english(text: str, context: Context) -> str:
     text = typography(text)
     if context.heading:
         text = apply(HEADINGS, text, context)
-    text = apply(REFERENCES, text, context)
-    text = apply(ROMANS, text, context)
-    if any(character.isdigit() for character in text) or not text.isascii():
+    # Most sentences hold no number at all: one look spares them dozens of patterns.
+    numeric = bool(_NUMERIC.search(text))
+    if numeric or _ROMAN.search(text):
+        text = apply(REFERENCES, text, context)
+        text = apply(ROMANS, text, context)
+    if numeric:
         for rules in (DATES, TIMES, MONEY, UNITS):
             text = apply(rules, text, context)
+    if "." in text or numeric or _BARE.search(text):
         text = apply(ABBREVIATIONS, text, context)
+    symbols = bool(_SYMBOL.search(text))
+    if symbols:
         text = apply(BEFORE_NUMBERS, text, context)
+    if numeric:
         text = apply(YEARS, text, context)
         text = apply(COUNTING, text, context)
-    else:
-        text = apply(ABBREVIATIONS, text, context)
-        text = apply(BEFORE_NUMBERS, text, context)
-    text = apply(AFTER_NUMBERS, text, context)
+    if symbols:
+        text = apply(AFTER_NUMBERS, text, context)
     return lower_shouts(text)
 
 
@@ -94,5 +105,6 @@ def _tidy(text: str) -> str:
     text = re.sub(r"\s+", " ", text)
     text = re.sub(r"\s+([,.;:!?…)])", r"\1", text)
     text = re.sub(r"\(\s+", "(", text)
+    text = re.sub(r" (?='s\b)", "", text)
     text = re.sub(r"([,;:])(?:\s*[,;:])+", r"\1", text)
     return re.sub(r"(?:\(\s*\))", "", text).strip()

@@ -109,6 +109,7 @@ _MONTHS = {
     "Nov": "November",
     "Dec": "December",
 }
+_NATIONS = frozenset({"US", "UK", "UN", "EU", "USA", "USSR", "UAE", "NYC"})
 _DOTTED = re.compile(r"\.\s?")
 
 
@@ -165,9 +166,10 @@ def _dotted(match: re.Match[str], _: Context) -> str:
     text = match.group()
     letters = [letter for letter in _DOTTED.split(text) if letter]
     stop = _stop(match)
-    spaced = " " in text.strip()
-    if spaced or re.match(r"[A-Z][a-z]", match.string[match.end() :]):
-        tail = " " if text.endswith(" ") or not stop else ""
+    name_follows = re.match(r"\s?[A-Z][a-z]", match.string[match.end() :])
+    if " " in text.strip() or (name_follows and "".join(letters) not in _NATIONS):
+        # Initials of a name: "M.R. Hall" must not become "MR Hall".
+        tail = "" if stop and not text.endswith(" ") else " "
         return " ".join(letters) + stop + tail
     joined = "".join(letters)
     return joined + stop + (" " if text.endswith(" ") else "")
@@ -181,11 +183,15 @@ def _alternatives(keys: dict[str, str]) -> str:
     return "|".join(re.escape(key) for key in sorted(keys, key=len, reverse=True))
 
 
+_LONG_REFERENCES = {k: v for k, v in _BEFORE_NUMBER.items() if len(k) > 1}
+
 REFERENCES: tuple[Rule, ...] = (
     (re.compile(r"№\s?(?=\d)"), lambda match, context: "number "),
     (
         re.compile(
-            rf"(?<![\w.])(?P<short>(?i:{_alternatives(_BEFORE_NUMBER)}))\.\s?(?=\d|[ivxlcIVXLC]+\b)"
+            # One-letter forms only in small letters: "C. C. Jones" is a name, "c. 1914" a time.
+            rf"(?<![\w.])(?P<short>[cpl]\b|(?i:{_alternatives(_LONG_REFERENCES)}))\.\s?"
+            r"(?=\d|[ivxlcIVXLC]+\b(?!\.\s?[A-Z]))"
         ),
         _before_number,
     ),

@@ -114,7 +114,9 @@ def _lone_year(match: re.Match[str], context: Context) -> str:
     counted = len(following) > 3 and following.endswith("s") and following not in _PLURAL_EXCEPTIONS
     if number == 2000 or (counted and previous not in {"in", "since"}):
         return match.group()
-    return year(number, british=context.british)
+    # "in 1900 2,216,331 people": a comma keeps the two numbers apart.
+    apart = "," if re.match(r"\s+\d", match.string[match.end() :]) else ""
+    return year(number, british=context.british) + apart
 
 
 _DAY = r"(?P<day>\d{1,2})"
@@ -162,13 +164,15 @@ TIMES: tuple[Rule, ...] = (
 )
 
 YEARS: tuple[Rule, ...] = (
+    # "1911-" with nothing after it: still going on.
+    (re.compile(r"(?<=\d{4})[-–—](?=\s*(?:$|[,.;)]))"), lambda match, context: ""),
     (
         re.compile(r"(?<![\w,.])'?(?P<century>1\d|20)?(?P<number>\d0)'?s\b"),
         _decade,
     ),
     (
         re.compile(
-            r"(?<![\w.,/-])(?P<first>1\d{3}|20\d\d)\s?[-–—]\s?(?P<second>\d{4}|\d\d)(?![\d,/]|\.\d|-)"
+            r"(?<![\w.,/-])(?P<first>1\d{3}|20\d\d)\s?[-–—]\s?(?P<second>\d{4}|\d\d)(?![\d/]|,\d|\.\d|-)"
         ),
         _year_span,
     ),

@@ -131,6 +131,10 @@ _GREEK = {
 }
 
 
+LONE_GREEK = re.compile(rf"(?<![^\W\d_])[{''.join(_GREEK)}](?![^\W\d_])")
+"""A Greek letter on its own is a symbol with a name."""
+
+
 def _power(match: re.Match[str], _: Context) -> str:
     return _POWERS.get(match.group(), "")
 
@@ -155,7 +159,7 @@ BEFORE_NUMBERS: tuple[Rule, ...] = (
     (re.compile(r"(?<!\w)&c\b\.?"), lambda match, context: "et cetera"),
     (re.compile(r"\s?[&＆]\s?"), lambda match, context: " and "),
     (
-        re.compile(rf"(?<![^\W\d_])[{''.join(_GREEK)}](?![^\W\d_])"),
+        LONE_GREEK,
         lambda match, context: _GREEK[match.group()],
     ),
 )
