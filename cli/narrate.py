@@ -246,7 +246,7 @@ def speak(
     from cli.progress import display
     from consent.home import Home
     from consent.registry import Registry
-    from voice.narration.speak import speak as speak_text
+    from voice.narration import speak as speak_text
 
     words = sys.stdin.read() if text == "-" else text
     home = Home.open()
