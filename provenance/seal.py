@@ -297,6 +297,7 @@ class _Door:
             tlog_proof=receipt.tlog_proof,
             log_vkey=self.registry.log.vkey,
             watermark=mark,
+            publisher=self.home.setting("seal", "publisher") or "",
         )
 
     def _give_up(self, exc: BaseException, draft: Draft | None) -> None:

@@ -64,6 +64,8 @@ class Claims:
         elsewhere proves anything).
     pcm_sha256, pcm_format
         See :class:`provenance.audio.Encoding`.
+    publisher
+        As the user calls themselves; empty if they do not.
     watermark
         Details of the mark, or None when there is none.
     """
@@ -86,6 +88,7 @@ class Claims:
     tlog_proof: str
     log_vkey: str
     watermark: Mapping[str, Any] | None = None
+    publisher: str = ""
 
 
 def definition(tags: Tags, claims: Claims) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -164,6 +167,7 @@ def _metadata(tags: Tags, claims: Claims) -> dict[str, Any]:
         "dc:contributor": [f"{voice.voice} (synthetic voice)" for voice in claims.voices],
         "dc:language": [tags.language] if tags.language else [],
         "dc:date": tags.date,
+        "dc:publisher": [claims.publisher] if claims.publisher else [],
         "dc:description": claims.disclosure,
     }
     return {key: value for key, value in values.items() if value}

@@ -435,12 +435,15 @@ def test_time_stamps_come_from_the_configured_server_and_its_failure_stops_the_d
 
 
 def test_the_disclosure_can_be_worded_by_the_publisher(studio: Studio, out: Path) -> None:
-    output = studio.seal(out / "a.m4a", disclosure="Gesprochen von einer KI-Stimme.")
+    studio.home.config_file.write_text('[seal]\npublisher = "Georgia Press"\n')
+    request = studio.request(out / "a.m4a", disclosure="Gesprochen von einer KI-Stimme.")
+    output = seal(request, registry=studio.registry, home=Home.open(studio.home.root))
     assert "KI-Stimme" in probe(output.path).tags["comment"]
     with output.path.open("rb") as stream:
         reading = read.read_manifest(stream, "audio/mp4", trust.trust_list(studio.home))
     (action,) = reading.assertions["c2pa.actions.v2"]["actions"]
     assert action["description"] == "Gesprochen von einer KI-Stimme."
+    assert reading.assertions["cawg.metadata"]["dc:publisher"] == ["Georgia Press"]
 
 
 def test_progress_goes_through_the_steps_in_order(studio: Studio, out: Path) -> None:
