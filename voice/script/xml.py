@@ -67,7 +67,9 @@ def parse_xhtml(data: bytes, where: str) -> tuple[Element, str]:
     try:
         parser = lxml_html.HTMLParser(encoding="utf-8", huge_tree=True, no_network=True)
         root = lxml_html.document_fromstring(text.encode("utf-8"), parser=parser)
-    except (etree.ParserError, etree.XMLSyntaxError, ValueError) as exc:
+    except etree.ParserError:  # nothing but a declaration or comments
+        return etree.Element("html"), problem
+    except (etree.XMLSyntaxError, ValueError) as exc:
         raise InputError(f"{where}: not XHTML: {exc}") from exc
     return root, problem
 

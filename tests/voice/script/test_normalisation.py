@@ -112,6 +112,7 @@ NASA and the BBC -> NASA and the BBC
 “Yes,” he said -> "Yes," he said
 ‘Look here,’ he said, ‘you don’t.’ -> "Look here," he said, "you don't."
 'Tis the boys' room -> 'Tis the boys' room
+“ ‘Hullo,’ I says, ‘there.’ ” -> "Hullo," I says, "there."
 wait . . . what -> wait… what
 one -- two – three -> one—two—three
 a [note](/x/) -> a (note)(x)

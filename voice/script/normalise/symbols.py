@@ -29,6 +29,9 @@ def typography(text: str) -> str:
     text = text.replace("’", "'").replace("‘", "'").replace("‚", ",").replace("`", "'")
     text = re.sub(r"[„‟«»‹›“”]", '"', text)
     text = re.sub(r"''", '"', text)
+    # Speech within speech opens or closes with both marks: one is enough for a voice.
+    text = re.sub(r'(?<![^\s(—])"\s?"(?=[\w…])', '"', text)
+    text = re.sub(r'(?<=[.,!?…—])"\s?"(?!\w)', '"', text)
     text = text.translate(_BRACKETS)
     text = re.sub(r"[⸺⸻]|(?<=\s)—{2,}(?=[\s,.;!?]|'s|$)", " blank ", text)
     text = re.sub(r"\s?(?:--+|—+|―+|\s–\s)\s?", "—", text)
