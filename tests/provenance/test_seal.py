@@ -29,9 +29,9 @@ from consent.errors import (
 )
 from consent.home import Home
 from provenance import seal as door
-from provenance.audio import CONTAINERS, FloatArray, Tags, probe
+from provenance.audio import CONTAINERS, FloatArray, Tags, decode, probe
 from provenance.manifest import read, trust
-from provenance.seal import ChapterAudio, SealedOutput, check_destination, seal
+from provenance.seal import ChapterAudio, SealedOutput, check_destination, rehearse, seal
 from provenance.verify import verify
 
 
@@ -88,8 +88,6 @@ def test_published_files_can_be_read_by_others_and_nothing_hidden_stays(
 def test_the_receipt_names_the_samples_that_were_encoded(
     sealed: dict[str, SealedOutput], publisher: Studio
 ) -> None:
-    from provenance.audio import decode
-
     blocks, _ = decode(sealed["flac"].path)
     samples = np.rint(np.concatenate(list(blocks)) * 32768).astype("<i2")
     receipt = publisher.registry.receipt(sealed["flac"].output_id)
@@ -456,6 +454,19 @@ def test_progress_goes_through_the_steps_in_order(studio: Studio, out: Path) -> 
     assert list(dict.fromkeys(step for step, _ in steps)) == ["encode", "check", "sign", "publish"]
     assert all(0 <= done <= 1 for _, done in steps)
     assert steps[-1] == ("publish", 1.0)
+
+
+def test_a_rehearsal_sounds_like_the_sealed_file_and_leaves_none(studio: Studio, out: Path) -> None:
+    one = chapter("One", 1.0, 4)
+    with rehearse(
+        one.blocks(), container="m4b", sample_rate=RATE, samples=one.samples, bitrate=None,
+        home=studio.home,
+    ) as (blocks, rate):  # fmt: skip
+        heard = np.concatenate(list(blocks))
+        assert list(studio.home.cache.iterdir()) == []
+    blocks, final_rate = decode(studio.seal(out / "a.m4b", chapters=(one,)).path)
+    assert rate == final_rate
+    assert np.array_equal(heard, np.concatenate(list(blocks)))
 
 
 def test_memory_does_not_grow_with_the_sound(studio: Studio, out: Path) -> None:
