@@ -41,7 +41,13 @@ Book = Annotated[
     typer.Argument(help="EPUB, Markdown, plain text, a plan (.toml), or - for standard input."),
 ]
 VoiceName = Annotated[
-    str, typer.Option("--voice", "-v", help="The narrator; see `vivavoce voices list`.")
+    str | None,
+    typer.Option(
+        "--voice",
+        "-v",
+        help="The narrator, see `vivavoce voices list`; if not given, that of the cast file or "
+        f"of config.toml, else {DEFAULT_VOICE}.",
+    ),
 ]
 CastFile = Annotated[
     Path | None, typer.Option("--cast", help="Cast file (TOML): voices by chapter or character.")
@@ -88,7 +94,7 @@ def narrate(
             help="File to make (.m4b .mp3 .wav .flac), or a folder with --per-chapter.",
         ),
     ],
-    voice: VoiceName = DEFAULT_VOICE,
+    voice: VoiceName = None,
     chapters: Chapters = None,
     cast: CastFile = None,
     lexicon: LexiconFile = None,
@@ -164,7 +170,7 @@ def narrate(
 
 def plan(
     book: Book,
-    voice: VoiceName = DEFAULT_VOICE,
+    voice: VoiceName = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write the plan (.toml), to edit and give to narrate."),
@@ -229,7 +235,7 @@ def plan(
 def speak(
     text: Annotated[str, typer.Argument(help="What to say, or - for standard input.")],
     output: Annotated[Path, typer.Option("--output", "-o", help=".wav .flac .mp3 .m4a")],
-    voice: VoiceName = DEFAULT_VOICE,
+    voice: VoiceName = None,
     lexicon: LexiconFile = None,
     speed: Annotated[
         float, typer.Option(min=0.5, max=2.0, help="Pace; 1 is the voice's own.")
@@ -253,7 +259,7 @@ def speak(
     with Registry.open(home) as registry, display(quiet=as_json) as progress:
         result = speak_text(
             words,
-            voice=voice,
+            voice=voice or _usual_voice(),
             output=output,
             home=home,
             registry=registry,
@@ -269,7 +275,7 @@ def speak(
 
 def _plan(
     book: str,
-    voice: str,
+    voice: str | None,
     *,
     cast: Path | None,
     lexicon: Sequence[Path] | None,
@@ -282,18 +288,23 @@ def _plan(
 
     path = None if book == "-" else Path(book)
     if path is not None and path.suffix.lower() == ".toml":
-        unused = [n for n, v in (("--cast", cast), ("--lexicon", lexicon), ("--keep", keep)) if v]
+        given = (("--voice", voice), ("--cast", cast), ("--lexicon", lexicon), ("--keep", keep))
+        unused = [name for name, value in given if value]
         if unused:
             warn(f"{', '.join(unused)} is not used: {book} is a plan and says it all itself")
         return load_plan(path)
-    engines.find_voice(voice)
+    members = Cast.load(cast) if cast else None
+    narrator = voice or (members.narrator if members else "") or _usual_voice()
+    engines.find_voice(narrator)
     read = read_book(path, keep=tuple(keep or ()), format=text_format)
-    return make_plan(
-        read,
-        narrator=voice,
-        cast=Cast.load(cast) if cast else None,
-        lexicon=_lexicon(lexicon),
-    )
+    return make_plan(read, narrator=narrator, cast=members, lexicon=_lexicon(lexicon))
+
+
+def _usual_voice() -> str:
+    """Return the voice of ``config.toml``, else the program's own default."""
+    from consent.home import Home
+
+    return Home.open().setting("narration", "voice") or DEFAULT_VOICE
 
 
 def _lexicon(files: Sequence[Path] | None) -> Lexicon | None:
