@@ -48,8 +48,10 @@ class Convolution:
         stride: int = 1,
     ) -> Convolution:
         """Lay out a (out, in, kernel) weight for channels-last use."""
-        image = weight.to(dtype).unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        return cls(image, None if bias is None else bias.to(dtype), padding, dilation, stride)
+        # Copies, even in the same precision: the mapped weights are let go after loading.
+        image = weight.to(dtype).unsqueeze(2).clone(memory_format=torch.channels_last)
+        offset = None if bias is None else bias.to(dtype, copy=True)
+        return cls(image, offset, padding, dilation, stride)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Convolve (time, in) to (time', out) in the weight's precision."""
@@ -173,7 +175,9 @@ class Upsampling:
     def make(cls, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Upsampling:
         """Lay out a (in, out, kernel) weight."""
         matrix = weight.permute(0, 2, 1).reshape(weight.shape[0], -1)
-        return cls(matrix.contiguous().to(dtype), bias.float(), weight.shape[2] // 2)
+        return cls(
+            matrix.contiguous().to(dtype), bias.to(torch.float32, copy=True), weight.shape[2] // 2
+        )
 
     def __call__(self, x: Tensor) -> Tensor:
         """Upsample (time, in) to (time * stride, out), in float32."""

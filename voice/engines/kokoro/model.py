@@ -101,19 +101,25 @@ class Kokoro:
         self._weights: dict[str, Tensor] = {}
         self._styles = Styles(weights)
         self._fourier = Fourier()
+        convolutional = {
+            name.removesuffix(".weight")
+            for name, tensor in weights.items()
+            if tensor.ndim == 3 and name.endswith(".weight") and ".pool." not in name
+        }
         for name, tensor in weights.items():
             module = name.rpartition(".")[0]
-            if ".fc." in name or module in self._convolutions:
+            if ".fc." in name:
                 continue
-            if "_l0" in name:
+            if module in convolutional:
+                if name.endswith(".weight"):
+                    self._add_convolution(module, tensor, weights.get(f"{module}.bias"))
+            elif "_l0" in name:
                 if module not in self._recurrent:
                     self._recurrent[module] = _lstm(module, weights)
-            elif name.endswith(".weight") and tensor.ndim == 3 and not name.endswith("pool.weight"):
-                self._add_convolution(module, tensor, weights.get(f"{module}.bias"))
             elif ".alpha" in name:
-                self._weights[name] = tensor.reshape(-1).contiguous()
-            elif name.startswith(_ALBERT) and "LayerNorm" not in name and "layer_norm" not in name:
-                self._weights[name] = tensor.to(layers.dtype)
+                self._weights[name] = tensor.reshape(-1).clone()
+            elif name.startswith(_ALBERT) and "orm." not in name:
+                self._weights[name] = tensor.to(layers.dtype, copy=True)
             else:
                 self._weights[name] = tensor.clone()
 

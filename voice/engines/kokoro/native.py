@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
-import platform
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +15,7 @@ import torch
 from torch import Tensor
 
 from consent.errors import ModelError
+from voice.engines.kokoro import machine
 from voice.engines.kokoro.layers import Layers, Norm
 
 if TYPE_CHECKING:
@@ -37,28 +35,6 @@ _PORTABLE = {"-mprefer-vector-width=512"}
 _TYPES = {torch.float32: 0, torch.bfloat16: 1}
 
 
-def compiler() -> str | None:
-    """Return the C++ compiler of this machine: ``CXX``, else g++, clang++ or c++."""
-    for name in (os.environ.get("CXX"), "g++", "clang++", "c++"):
-        if name and (found := shutil.which(name)):
-            return found
-    return None
-
-
-def processor() -> str:
-    """Return a text that differs between processors that need different machine code."""
-    lines = [platform.machine()]
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith(("model name", "flags", "Features", "CPU part")):
-                lines.append(" ".join(sorted(line.split(":", 1)[1].split())))
-            if not line and len(lines) > 1:
-                break
-    except OSError:
-        lines.append(platform.processor())
-    return "\n".join(lines)
-
-
 def library(home: Home) -> Path:
     """Return the compiled kernels for this machine, compiling them if need be.
 
@@ -70,11 +46,11 @@ def library(home: Home) -> Path:
         There is no compiler, or it fails.
     """
     source = (resources.files("voice.engines.kokoro") / "kernels.cpp").read_bytes()
-    key = hashlib.sha256(source + processor().encode() + " ".join(_FLAGS).encode())
+    key = hashlib.sha256(source + machine.processor().encode() + " ".join(_FLAGS).encode())
     target = home.cache / "kokoro" / f"kernels-{key.hexdigest()[:16]}.so"
     if target.is_file():
         return target
-    program = compiler()
+    program = machine.compiler()
     if program is None:
         raise ModelError("there is no C++ compiler on this machine", hint="Install g++ or clang++.")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from voice.engines.base import FloatArray
 from voice.engines.kokoro import tokens, voices
 from voice.engines.kokoro.edges import join, trim
 from voice.engines.kokoro.model import Kokoro
-from voice.engines.kokoro.spectral import SAMPLE_RATE
+from voice.engines.kokoro.spectral import SAMPLE_RATE, SAMPLES_PER_FRAME
 
 #: Longer pieces sound hurried; the network could take twice as many.
 PIECE = 250
@@ -19,8 +21,28 @@ PIECE = 250
 #: Largest sample that is delivered. The network seldom reaches 0.8 at its own scale.
 CEILING = 0.97
 
-#: Attempts after the first: (largest piece, factor on speed, rows that the style moves).
-_ATTEMPTS = ((PIECE, 1.0, 0), (120, 0.97, 0), (PIECE, 0.93, 40), (70, 0.95, 80), (180, 0.9, 120))
+# A later attempt at a very short utterance speaks it after "He said:", and cuts that off again.
+_SHORT = 16
+_LEAD = "hi sˈɛd: "
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """How one `variation` differs from the first: piece length, pace, style row, lead."""
+
+    largest: int = PIECE
+    pace: float = 1.0
+    row: int = 0
+    lead: bool = False
+
+
+_ATTEMPTS = (
+    _Attempt(),
+    _Attempt(120, 0.97, lead=True),
+    _Attempt(PIECE, 0.93, row=4),
+    _Attempt(70, 0.95, row=2, lead=True),
+    _Attempt(180, 0.9, row=8),
+)
 
 
 class KokoroSynthesizer:
@@ -72,16 +94,27 @@ class KokoroSynthesizer:
         style
             (510, 256), as :func:`voice.engines.kokoro.voices.style` returns.
         """
-        largest, pace, shift = _ATTEMPTS[variation % len(_ATTEMPTS)]
+        attempt = _ATTEMPTS[variation % len(_ATTEMPTS)]
         parts: list[tuple[FloatArray, float]] = []
-        for piece in tokens.split(tokens.known(phonemes), largest):
-            ids = tokens.encode(piece.phonemes)
-            row = min(len(piece.phonemes) - 1 + shift, len(style) - 1)
-            spoken = self._model.speak(ids, torch.from_numpy(style[row]), speed * pace)
-            parts.append((trim(spoken.samples.numpy()), piece.pause))
+        for piece in tokens.split(tokens.known(phonemes), attempt.largest):
+            spoken = self._speak(tokens.stressed(piece.phonemes), style, speed, attempt)
+            parts.append((trim(spoken), piece.pause))
         samples = join(parts)
         peak = float(np.abs(samples).max(initial=0.0))
         return samples if peak <= CEILING else samples * np.float32(CEILING / peak)
+
+    def _speak(
+        self, phonemes: str, style: NDArray[np.float32], speed: float, attempt: _Attempt
+    ) -> FloatArray:
+        lead = _LEAD if attempt.lead and len(phonemes) <= _SHORT else ""
+        whole = lead + phonemes
+        row = min(len(whole) - 1 + attempt.row, len(style) - 1)
+        spoken = self._model.speak(
+            tokens.encode(whole), torch.from_numpy(style[row]), speed * attempt.pace
+        )
+        # The last blank of the lead stays: in its frames the lips are already moving.
+        start = int(spoken.frames[: len(lead)].sum()) if lead else 0
+        return spoken.samples[start * SAMPLES_PER_FRAME :].numpy()
 
     def _style(self, voice: str) -> NDArray[np.float32]:
         if voice not in self._styles:

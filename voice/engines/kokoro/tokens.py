@@ -84,6 +84,17 @@ def speakable(phonemes: str) -> bool:
     return any(symbol not in _PUNCTUATION for symbol in phonemes)
 
 
+def stressed(phonemes: str) -> str:
+    """Give an utterance without any primary stress one, where its last secondary stress is.
+
+    Weak words are weak beside others: "Sir?" or "I." alone, with the secondary stress that the
+    lexicon gives them, come out slurred.
+    """
+    if "ˈ" in phonemes or "ˌ" not in phonemes:
+        return phonemes
+    return "ˈ".join(phonemes.rsplit("ˌ", 1))
+
+
 def split(phonemes: str, limit: int) -> list[Piece]:
     """Cut phonemes into pieces of at most `limit` tokens, at the best places near the middles.
 

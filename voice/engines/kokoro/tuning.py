@@ -14,7 +14,7 @@ import torch
 
 from consent.errors import ModelError
 from consent.files import write_atomic
-from voice.engines.kokoro import native
+from voice.engines.kokoro import machine, native
 from voice.engines.kokoro.layers import Convolution, Layers, Norm
 from voice.models.integrity import locked
 
@@ -56,8 +56,8 @@ def choose(home: Home) -> Choice:
     The answer is kept in the home's cache, under a key of the processor, the PyTorch version and
     the presence of a compiler, so that all processes of a machine sound alike.
     """
-    compiler = native.compiler() or ""
-    key = hashlib.sha256(f"{native.processor()}\n{torch.__version__}\n{compiler}".encode())
+    compiler = machine.compiler() or ""
+    key = hashlib.sha256(f"{machine.processor()}\n{torch.__version__}\n{compiler}".encode())
     file = home.cache / "kokoro" / f"choice-{key.hexdigest()[:16]}.json"
     remembered = _read(file)
     if remembered is not None:
