@@ -7,7 +7,7 @@ door: nothing that can be played leaves this module.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +31,7 @@ def encoded_peaks(
     kind: Container,
     bitrate: int | None,
     home: Home,
+    progress: Callable[[float], None] | None = None,
 ) -> list[float]:
     """Return the largest sample of every chapter after encoding and decoding, in dBFS.
 
@@ -40,6 +41,8 @@ def encoded_peaks(
         All chapters of the file, in order; read once.
     bitrate
         Bits per second; None is the container's default.
+    progress
+        Called with how much is encoded, 0 to 1.
 
     Raises
     ------
@@ -58,6 +61,7 @@ def encoded_peaks(
                 chapters=[ChapterSpan("", chapter.samples) for chapter in chapters],
                 tags=Tags(title=""),
                 bitrate=bitrate,
+                progress=progress,
             )
             with opened_blocks(file, mono=True) as (blocks, heard_rate):
                 return _peaks(blocks, [c.samples for c in chapters], heard_rate / sample_rate)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from consent.errors import InputError, RefusedError, VerificationError
@@ -20,7 +19,6 @@ from consent.home import Home
 from consent.log.proof import verify_proof
 from provenance.audio.containers import Container, checked_bitrate
 from provenance.audio.containers import container as container_named
-from provenance.audio.decode import opened_blocks
 from provenance.audio.encode import ChapterSpan, Encoding, check_size, encode
 from provenance.audio.pcm import FloatArray
 from provenance.audio.tags import DISCLOSURE, Tags, checked_cover
@@ -43,7 +41,6 @@ __all__ = [
     "Tags",
     "check_destination",
     "recover",
-    "rehearse",
     "seal",
 ]
 
@@ -313,52 +310,6 @@ class _Door:
         except Exception as second:
             # The first error is the one to report; recovery at the next start tries again.
             exc.add_note(f"the receipt {self.output_id} could not be abandoned: {second}")
-
-
-@contextmanager
-def rehearse(
-    blocks: Iterator[FloatArray],
-    *,
-    container: str,
-    sample_rate: int,
-    samples: int,
-    bitrate: int | None,
-    home: Home,
-) -> Iterator[tuple[Iterator[FloatArray], int]]:
-    """Hear what the codec will make of sound, before it is sealed and without making a file.
-
-    The trial is encoded into a file without a name in the home's cache, which is gone when the
-    context is left, however it is left.
-
-    Parameters
-    ----------
-    blocks, samples
-        Mono float32 at `sample_rate`, and how many samples they hold in all.
-
-    Returns
-    -------
-    blocks, rate
-        The decoded sound as a player will give it, mono, and its rate in Hz.
-    """
-    kind = container_named(container)
-    spans = [ChapterSpan("", samples)]
-    try:
-        with ExitStack() as stack:
-            file = stack.enter_context(unnamed(home.cache))
-            encode(
-                blocks,
-                file,
-                kind=kind,
-                sample_rate=sample_rate,
-                chapters=spans,
-                tags=Tags(""),
-                bitrate=bitrate,
-            )
-            kept = stack.pop_all()
-    except OSError as exc:
-        raise storage_error(exc, home.cache / "trial") from exc
-    with kept, opened_blocks(file, mono=True) as heard:
-        yield heard
 
 
 def estimated_bytes(request: SealRequest, kind: Container) -> int:
