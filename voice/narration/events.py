@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: The phases of a job in their order. ``repair`` appears only when a check rejected segments.
-PHASES = ("prepare", "render", "check", "repair", "master", "seal", "measure")
+#: The phases of a job in their order. ``repair`` appears only when a check rejected segments;
+#: ``seal`` includes measuring what was sealed.
+PHASES = ("prepare", "render", "check", "repair", "master", "seal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class PhaseStarted(Event):
     phase
         One of :data:`PHASES`.
     total
-        Units of work in it: segments, or chapters for ``master``, ``seal`` and ``measure``.
+        Units of work in it: segments; chapters for ``master``; percent for ``seal``, 100 for
+        each file.
     done
         Units that were found finished (from the cache or an earlier run).
     """

@@ -8,7 +8,7 @@ ceiling. The codec is deterministic, so the sealed file measures the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,7 @@ def prove(
             kind=kind,
             bitrate=bitrate,
             home=home,
+            progress=progress,
         )
         if max(peaks) <= LIMIT:
             break

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -230,12 +230,14 @@ class Sealing:
             "text": commitment(self._text, salt),
         }
 
-    def prove(self, home: Home) -> None:
+    def prove(self, home: Home, *, progress: Callable[[float], None]) -> None:
         """Lower the ceilings of chapters whose peaks the codec would push over the limit."""
         from provenance.audio.containers import container
 
         kind = container(self.target.container)
-        self._mastered = prove(self._mastered, kind=kind, bitrate=self._bitrate, home=home)
+        self._mastered = prove(
+            self._mastered, kind=kind, bitrate=self._bitrate, home=home, progress=progress
+        )
 
     def request(
         self,

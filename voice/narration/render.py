@@ -21,16 +21,16 @@ from consent.errors import InputError
 from consent.files import storage_error
 from voice.narration import publish
 from voice.narration.cache import SegmentCache
-from voice.narration.events import Listener, Notice, OutputSealed, PhaseStarted, silent
+from voice.narration.events import Listener, Notice, PhaseStarted, silent
 from voice.narration.hearing import listen
 from voice.narration.job import Job, make_job, parse_orders
-from voice.narration.master import set_gains
 from voice.narration.pool import WorkerPool, default_workers
-from voice.narration.rendering import Meter, Renderings, look_up, render
+from voice.narration.produce import Options, Producer
+from voice.narration.rendering import Renderings, look_up, render
 from voice.narration.result import CheckReport, NarrationResult, OutputReport
 from voice.narration.speed import remember_rtf
 from voice.narration.state import JobState
-from voice.narration.subtitles import check_formats, write_subtitles
+from voice.narration.subtitles import check_formats
 
 if TYPE_CHECKING:
     from consent.home import Home
@@ -149,10 +149,12 @@ def narrate(
             files,
             state,
             lease,
-            bitrate=bitrate,
-            require_watermark=require_watermark,
-            overwrite=overwrite,
-            formats=formats,
+            Options(
+                bitrate=bitrate,
+                require_watermark=require_watermark,
+                overwrite=overwrite,
+                subtitles=formats,
+            ),
         )
         state.finish()
     return run.result(outputs, time.monotonic() - begin)
@@ -304,107 +306,27 @@ class _Run:
         )
 
     def produce(
-        self,
-        files: Sequence[publish.Target],
-        state: JobState,
-        lease: Lease,
-        *,
-        bitrate: int | None,
-        require_watermark: bool,
-        overwrite: bool,
-        formats: Sequence[str],
+        self, files: Sequence[publish.Target], state: JobState, lease: Lease, options: Options
     ) -> tuple[OutputReport, ...]:
-        """Master the chapters and seal the files."""
-        from provenance.audio.containers import container
-
-        kind = container(files[0].container)
-        rate = kind.output_rate(publish.natural_rate(self._renderings))
-        studio = publish.Studio(self.job, self._renderings, self.cache, rate=rate)
-        tracks = [studio.track(chapter) for chapter in self.job.plan.chapters]
-        with self._timed("master"):
-            meter = Meter("master", len(tracks), self.tell)
-            mastered = set_gains(
-                [studio.mastered(track) for track in tracks],
-                progress=lambda place: meter.advance(
-                    chapter=tracks[place].number, title=tracks[place].title
-                ),
-            )
-        by_number = {t.number: (t, m) for t, m in zip(tracks, mastered, strict=True)}
-        reports = []
-        places: dict[str, tuple[str, float]] = {}
-        sealing = Meter("seal", len(files), self.tell)
-        for target in files:
-            lease.check()
-            pairs = [by_number[chapter.number] for chapter in target.chapters]
-            work = publish.Sealing(
-                self.job,
-                target,
-                self._renderings,
-                [track for track, _ in pairs],
-                [chapter for _, chapter in pairs],
-                bitrate=bitrate,
-            )
-            with self._timed("seal"):
-                report = self._seal(
-                    work,
-                    state,
-                    lease,
-                    require_watermark=require_watermark,
-                    overwrite=overwrite,
-                )
-            sealing.advance(title=target.title)
-            with self._timed("measure"):
-                report = OutputReport(
-                    report.sealed,
-                    publish.measure(report.sealed.path, work.timeline),
-                    write_subtitles(work.timeline, report.sealed.path, formats),
-                    report.text_salt,
-                )
-            for span in work.timeline.segments():
-                places[span.segment] = target.path.name, span.start / work.timeline.rate
-            for problem in report.problems:
-                self.warn(f"{target.path.name}: {problem}")
-            reports.append(report)
+        """Master, seal and measure."""
+        producer = Producer(
+            home=self.home,
+            registry=self.registry,
+            job=self.job,
+            renderings=self._renderings,
+            cache=self.cache,
+            state=state,
+            lease=lease,
+            options=options,
+            tell=self.tell,
+            warn=self.warn,
+            timed=self._timed,
+        )
+        outputs, places = producer.produce(files)
         if self.check is not None:
             self.check = self.check.located(places)
         self.cache.prune(CACHE_BYTES, keep=set(self._renderings.stats))
-        return tuple(reports)
-
-    def _seal(
-        self,
-        work: publish.Sealing,
-        state: JobState,
-        lease: Lease,
-        *,
-        require_watermark: bool,
-        overwrite: bool,
-    ) -> OutputReport:
-        """Seal one file, unless an interrupted run of this job has published it already."""
-        from provenance.seal import seal
-
-        path = work.target.path.absolute()
-        intent = state.outputs().get(str(path))
-        if intent is not None and intent["content"] == work.content() and path.is_file():
-            found = publish.adopt(path, intent, self.registry)
-            if found is not None:
-                return OutputReport(found, (), (), intent["salt"])
-        work.prove(self.home)
-        intent = work.intent()
-        state.remember_output(path, intent)
-        sealed = seal(
-            work.request(
-                lease.authorization.id,
-                intent["text"],
-                require_watermark=require_watermark,
-                overwrite=overwrite,
-            ),
-            registry=self.registry,
-            home=self.home,
-        )
-        for warning in sealed.warnings:
-            self.warn(warning)
-        self.tell(OutputSealed(str(sealed.path), sealed.output_id, sealed.duration_s))
-        return OutputReport(sealed, (), (), intent["salt"])
+        return outputs
 
     def result(self, outputs: tuple[OutputReport, ...], wall: float) -> NarrationResult:
         """Put the report together."""

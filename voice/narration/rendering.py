@@ -65,6 +65,12 @@ class Meter:
         """Wall time since the phase began."""
         return time.monotonic() - self._begin
 
+    def reach(self, done: float, *, title: str = "") -> None:
+        """Go on to `done` units, if that is further; for phases counted in percent."""
+        units = int(done) - self.done
+        if units > 0:
+            self.advance(units=units, weight=float(units), title=title)
+
     def advance(
         self,
         *,

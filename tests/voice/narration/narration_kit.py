@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from consent.errors import InputError
+from provenance.audio.decode import probe
 from voice.script.model import BlockKind, Plan, PlanChapter, Segment
 
 ENGINE = '''
@@ -155,7 +157,17 @@ def playable(folder: Path) -> list[Path]:
                     head = stream.read(12)
             except OSError:
                 continue
-            mpeg = head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xE0 == 0xE0
-            if head.startswith(MAGIC) or head[4:8] == b"ftyp" or mpeg:
+            if head.startswith(MAGIC) or head[4:8] == b"ftyp" or _mpeg(path, head):
                 found.append(path)
     return sorted(found)
+
+
+def _mpeg(path: Path, head: bytes) -> bool:
+    """Eleven set bits begin an MPEG frame, and now and then a digest: ask a decoder."""
+    if head[:1] != b"\xff" or len(head) < 2 or head[1] & 0xE0 != 0xE0:
+        return False
+    try:
+        probe(path)
+    except InputError:
+        return False
+    return True
