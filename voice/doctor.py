@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from consent.errors import VivavoceError
+from voice.narration.speed import remembered_rtf
 
 if TYPE_CHECKING:
     from consent.home import Home
@@ -141,10 +142,15 @@ def _models(home: Home) -> Iterator[Finding]:
 
 
 def _speed(home: Home) -> Iterator[Finding]:
-    from voice.engines.kokoro import acceleration
+    from voice.engines.kokoro.tuning import choose
 
-    chosen = acceleration(home)
-    yield Finding("ok" if chosen.hint == "" else "note", "speed", chosen.detail, chosen.hint)
+    chosen = choose(home)
+    kernels = "compiled kernels" if chosen.kernels else "no compiled kernels"
+    detail = f"kokoro runs in {chosen.precision} with {kernels}, the fastest of what was measured"
+    yield Finding("note" if chosen.note else "ok", "speed", detail, chosen.note)
+    rtf = remembered_rtf(home, "kokoro:af_heart")
+    if rtf is not None:
+        yield Finding("ok", "speed", f"the last narration ran at {1 / rtf:.1f} times real time")
 
 
 def _watermark(home: Home) -> Iterator[Finding]:

@@ -212,7 +212,7 @@ class ReceiptDraft:
     text_digest
         Salted digest of the text spoken in it, 64 hex digits (``consent.canonical.commitment``).
     source_pcm_sha256
-        Digest of the samples given to the encoder (with the mark, where there is one), 64 hex digits.
+        Digest of the samples given to the encoder, the mark included; 64 hex digits.
     watermark
         ``"none"`` or the id of the model that marked it.
     voices
