@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -159,19 +160,23 @@ def render(
         The engine, the disk or the workers failed.
     """
     missing: dict[str, tuple[Utterance, Task]] = {}
-    total = 0
+    sharing: Counter[str] = Counter()
+    done = 0
     for utterance, variation in wanted:
-        total += 1
         key = utterance.key(variation)
-        if key not in renderings.stats and key not in missing:
+        if key in renderings.stats:
+            done += 1
+            continue
+        sharing[key] += 1
+        if key not in missing:
             missing[key] = utterance, utterance.task(variation)
     owners = {task.ident: utterance for utterance, task in missing.values()}
     tasks = [task for _, task in missing.values()]
     meter = Meter(
         phase,
-        total,
+        done + sharing.total(),
         listener,
-        done=total - len(tasks),
+        done=done,
         weight=float(sum(task.weight for task in tasks)),
     )
     refused: list[tuple[Utterance, VivavoceError]] = []
@@ -183,11 +188,13 @@ def render(
             return
         if outcome.error is not None:
             raise _located(outcome.error, utterance)
+        key = outcome.task.message["key"]
         stats = SpeechStats.from_json(outcome.result)
-        renderings.stats[outcome.task.message["key"]] = stats
+        renderings.stats[key] = stats
         renderings.rendered += 1
         renderings.speech_seconds += stats.seconds
         meter.advance(
+            units=sharing[key],
             weight=outcome.task.weight,
             audio=stats.seconds,
             chapter=utterance.chapter,

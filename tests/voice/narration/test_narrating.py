@@ -365,3 +365,16 @@ def test_speaking_a_text_is_the_same_way_shorter(
     assert any(isinstance(event, Notice) for event in notices)
     with pytest.raises(InputError, match="empty"):
         speak(" \n\n ", voice="tone:alto", output=tmp_path / "b.wav", home=home, registry=registry)
+
+
+def test_progress_counts_repeated_sentences_as_new_and_cached_ones_as_kept(
+    run: Any, tmp_path: Path
+) -> None:
+    events: list[Event] = []
+    run(progress=events.append)
+    started = [e for e in events if isinstance(e, PhaseStarted) and e.phase == "render"]
+    assert [(e.total, e.done) for e in started] == [(7, 0)]
+    events.clear()
+    run(CHAPTERS[0], progress=events.append, output=tmp_path / "b.m4b")
+    started = [e for e in events if isinstance(e, PhaseStarted) and e.phase == "render"]
+    assert [(e.total, e.done) for e in started] == [(4, 4)]
