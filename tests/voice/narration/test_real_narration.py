@@ -58,4 +58,4 @@ def test_a_short_book_is_spoken_checked_sealed_and_understood(
 
         heard = Transcriber.load(home).transcribe(np.concatenate(list(blocks)), rate, "en-US")
     written = " ".join(s.text for c in plan.chapters for s in c.segments)
-    assert word_error_rate(written, heard.text, "en") < 0.05
+    assert word_error_rate(written, heard.text, language="en") < 0.05
