@@ -120,6 +120,8 @@ def _vits_config(voice: PiperVoice) -> Any:
         inference_noise_scale_dp=voice.noise_w,
         length_scale=voice.length_scale,
     )
+    alphabet = _alphabet(voice)
+    blank = alphabet[0] == "_"  # coqui puts its blank first, where Piper's pad sign is
     rows = voice.architecture.get("num_speakers", 0)
     names = {row: name for name, row in voice.speakers.items()}
     return VitsConfig(
@@ -129,20 +131,22 @@ def _vits_config(voice: PiperVoice) -> Any:
         ),
         characters=CharactersConfig(
             characters_class="TTS.tts.utils.text.characters.Graphemes",
-            characters=_alphabet(voice),
+            characters=alphabet[1:] if blank else alphabet,
             punctuations="",
             pad=None,
+            blank="_" if blank else None,
             is_unique=False,
             is_sorted=False,
         ),
         speakers=[names.get(row, f"speaker {row}") for row in range(rows)],
         phoneme_language=voice.espeak_voice or None,
+        add_blank=blank,
         test_sentences=[],
     )
 
 
 def _alphabet(voice: PiperVoice) -> str:
-    """Return one character per token id, so that coqui's own tokenizer gives the same ids."""
+    """Return one character per token id, so that coqui's own tokenizer agrees."""
     free = 0xF0000  # private use: ids that no single character stands for
     letters = [chr(free + i) for i in range(voice.architecture["num_chars"])]
     for phoneme, ids in voice.phoneme_ids.items():

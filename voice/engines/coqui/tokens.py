@@ -98,7 +98,8 @@ def _with_espeak(text: str, espeak_voice: str) -> str:
         )
         position = match.end()
     pieces.append(_clauses(text[position:], espeak_voice))
-    return re.sub(r"\s+", " ", "".join(pieces)).strip()
+    spoken = re.sub(r"\s+(?=[.,!?;:])", "", "".join(pieces))
+    return re.sub(r"\s+", " ", spoken).strip()
 
 
 def _clauses(text: str, espeak_voice: str) -> str:
@@ -111,9 +112,7 @@ def _clauses(text: str, espeak_voice: str) -> str:
             spoken.append(_run_espeak(clause, espeak_voice))
         if match is None:
             break
-        sign = match[1][0]
-        if spoken:
-            spoken.append(_SIGNS.get(sign, sign) + " ")
+        spoken.append(_SIGNS.get(match[1][0], match[1][0]) + " ")
         position = match.end()
     lead = " " if text[:1].isspace() else ""
     return lead + "".join(spoken)

@@ -74,6 +74,11 @@ class PiperSpeaker:
         """Return the phonemes of `text`, in the voice's own accent."""
         return tokens.pronounce(text, language=self._language, espeak_voice=self._espeak)
 
+    def coqui_ids(self, phonemes: str) -> list[int]:
+        """Return the token ids that coqui's own tokenizer makes of `phonemes`."""
+        ids: list[int] = self._model.tokenizer.text_to_ids(phonemes)
+        return ids
+
     def speak(
         self, phonemes: str, *, seed: int, speed: float = 1.0, speaker: str | None = None
     ) -> FloatArray:
