@@ -37,6 +37,8 @@ WRONG = ("missing", "repeated", "garbled")
 #: short ones vary more and are left alone.
 _PACE_FACTOR = 2.2
 _PACE_CHARACTERS = 25
+#: Fewer segments than this do not tell a voice's pace.
+_PACE_SEGMENTS = 5
 _FAINT_DB = 15.0
 
 
@@ -94,7 +96,11 @@ class _Ear:
                 pace.setdefault(name, []).append(stats.seconds / utterance.seconds)
             if stats.active_samples:
                 level.setdefault(name, []).append(stats.active_energy / stats.active_samples)
-        self._pace = {name: statistics.median(values) for name, values in pace.items()}
+        self._pace = {
+            name: statistics.median(values)
+            for name, values in pace.items()
+            if len(values) >= _PACE_SEGMENTS
+        }
         self._level = {name: statistics.median(values) for name, values in level.items()}
 
     def judge(self, wanted: Iterable[tuple[Utterance, int]], *, phase: str) -> None:

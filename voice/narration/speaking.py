@@ -33,7 +33,7 @@ def speak(
     container: str | None = None,
     commercial: bool = False,
     workers: int | None = None,
-    check: Check = False,
+    check: Check = "fast",
     bitrate: int | None = None,
     require_watermark: bool = False,
     overwrite: bool = False,

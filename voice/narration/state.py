@@ -126,10 +126,6 @@ class JobState:
         """Keep what the check found in a rendering."""
         self._ask("INSERT OR REPLACE INTO verdict VALUES (?, ?)", key, json.dumps(value))
 
-    def forget_verdict(self, key: str) -> None:
-        """Forget it, because the rendering is gone."""
-        self._ask("DELETE FROM verdict WHERE key = ?", key)
-
     def variations(self) -> dict[str, int]:
         """Return segment id -> variation, where the user ordered another rendering."""
         rows = self._ask("SELECT segment, value FROM variation WHERE job = ?", self._job)
