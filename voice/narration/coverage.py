@@ -317,8 +317,11 @@ def _repeated(
         added = heard.words[one.heard_start : one.heard_end]
         low = max(0, one.script_start - 3 * len(added) - 200)
         high = min(len(script), one.script_end + 3 * len(added) + 200)
+        # Runs of three or more: single common words agree anywhere in so wide a range.
         agreed = [
-            part for part in align(script[low:high], added) if part.agreement is Agreement.SAME
+            part
+            for part in align(script[low:high], added)
+            if part.agreement is Agreement.SAME and part.lost >= 3
         ]
         if sum(part.lost for part in agreed) < max(LEAST_RUN, len(added) // 2):
             continue

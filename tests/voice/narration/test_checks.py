@@ -10,6 +10,8 @@ import pytest
 import soundfile
 
 from provenance.listening.asr import Transcriber, Transcript, Word
+from voice.narration import coverage
+from voice.narration.alignment import align
 from voice.narration.checks import CheckReport, check_file, check_segments
 from voice.script.model import BlockKind, Plan, PlanChapter, Segment
 
@@ -223,6 +225,18 @@ def plan(*texts: str) -> Plan:
     segments = tuple(segment(i + 1, text) for i, text in enumerate(texts))
     return Plan("Chickens", ("P. G. Wodehouse",), "en-GB", "kokoro:af_heart",
                 (PlanChapter(1, "One", segments),))  # fmt: skip
+
+
+def test_a_repeated_passage_is_named_by_its_own_segments_only() -> None:
+    script = ["the hens and the cock ran to the wood", "my aunt came up the hill and saw the sea",
+              "a man of the sea told me that the hens and the men were gone"]  # fmt: skip
+    words = [word for text in script for word in text.split()]
+    owners = [f"1.{i}" for i, text in enumerate(script) for _ in text.split()]
+    heard = coverage._Heard([], [])
+    said = " ".join([script[0], script[1], script[1], script[2]])
+    heard.add([Word(word, k, k + 1, 0.9) for k, word in enumerate(said.split())], "en")
+    [span] = coverage._repeated(align(words, heard.words), words, owners, heard)
+    assert (span.first, span.last, span.words) == ("1.1", "1.1", 10)
 
 
 @pytest.mark.slow
