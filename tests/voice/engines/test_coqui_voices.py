@@ -487,7 +487,7 @@ def test_a_catalogue_model_without_a_reviewed_card_is_not_for_commercial_work(ho
 
 
 def test_pulling_without_a_network_is_said_and_leaves_nothing(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     import socket
 
@@ -501,6 +501,7 @@ def test_pulling_without_a_network_is_said_and_leaves_nothing(
         with pytest.raises(ModelError, match="could not fetch"):
             models.pull(card, home, agree_licence=True)
         assert not (home.models / card.folder).exists()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_pulled_model_is_listed_with_its_speakers_and_noticed_when_changed(

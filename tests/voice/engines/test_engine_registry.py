@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -221,3 +223,22 @@ def test_listing_voices_of_coqui_imports_nothing_heavy(tmp_path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
     )
     assert result.stdout.strip() == "['joe'] []"
+
+
+def test_the_engine_in_the_documentation_works(site: Path) -> None:
+    page = Path(__file__).parents[3] / "docs" / "models.md"
+    blocks = re.findall(r"```(\w+)\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    (project,) = [tomllib.loads(code) for kind, code in blocks if kind == "toml"]
+    (source,) = [code for kind, code in blocks if kind == "python"]
+    (value,) = project["project"]["entry-points"]["vivavoce.engines"].values()
+    (site / f"{value.partition(':')[0]}.py").write_text(source)
+    install(site, f"beep = {value}\n")
+    try:
+        engine, voice = engines.find_voice("beep:low")
+        synthesizer = checked(engine.load(), engine.name)
+        samples = synthesizer.synthesize("Hello.", voice=voice.name, language="en")
+        assert len(samples) == 11_520 and np.abs(samples).max() > 0.2
+        assert models.get(voice.model).commercial == "yes"
+        assert not [problem for problem in engines.problems() if problem.engine == "beep"]
+    finally:
+        sys.modules.pop("vivavoce_beep", None)

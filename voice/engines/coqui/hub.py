@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ def pull(card: ModelCard, folder: Path, *, agree_licence: bool) -> None:
     """
     name = card.sources[0].distribution
     try:
-        with _terms_agreed(agree_licence):
+        with _terms_agreed(agree_licence), _quiet():
             record = _download(name, folder)
     except VivavoceError:
         raise
@@ -126,8 +127,23 @@ def _terms_agreed(agree: bool) -> Iterator[None]:
             os.environ["COQUI_TOS_AGREED"] = before
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep coqui from printing the traceback of an error that is reported here."""
+    logger = logging.getLogger("TTS.utils.manage")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
 def _unreachable(card: ModelCard, exc: Exception) -> ModelError:
-    text = str(exc).strip().splitlines()
+    root: BaseException = exc  # libraries wrap the cause, "Name or service not known", in layers
+    while (inner := root.__cause__ or root.__context__) is not None:
+        root = inner
+    text = str(root).strip().splitlines()
     return ModelError(
         f"could not fetch {card.name} from its hub: {type(exc).__name__}"
         + (f": {text[0][:200]}" if text else ""),
