@@ -22,6 +22,9 @@ CHILD_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "0",
+    # oneDNN keeps what it compiled for each length it met, 1,024 of them by default: hundreds of
+    # megabytes in every worker of a long book, for little speed.
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128",
 }
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
