@@ -118,3 +118,21 @@ def test_errors_are_json_when_json_was_asked_for(run) -> None:
     assert error["error"] == "InputError"
     assert error["exit_code"] == 3
     assert "nonesuch" in error["message"]
+
+
+def test_the_configuration_can_make_all_work_commercial(run, tmp_path: Path) -> None:
+    run("doctor")
+    (tmp_path / "home" / "config.toml").write_text("[narration]\ncommercial = true\n")
+    result = run("speak", "Hello.", "-v", "joe", "-o", "x.wav")
+    assert result.returncode == 4, result.stderr
+    assert "commercial" in result.stderr
+
+
+def test_a_misspelt_setting_is_refused(run, tmp_path: Path) -> None:
+    run("doctor")
+    (tmp_path / "home" / "config.toml").write_text("[narration]\ncomercial = true\n")
+    result = run("voices", "list")
+    assert result.returncode in (0, 3)
+    result = run("doctor")
+    assert result.returncode == 3
+    assert "comercial" in result.stderr
