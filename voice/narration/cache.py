@@ -15,6 +15,8 @@ import contextlib
 import hashlib
 import json
 import os
+import re
+import stat
 import struct
 import time
 from collections.abc import Collection, Iterator
@@ -42,6 +44,11 @@ _TAG = 16
 _SUFFIX = ".seg"
 #: A temporary file this old was left by a killed process.
 _STALE_S = 3600.0
+# What the cache makes, and so all that it ever removes: whoever puts its folder elsewhere, by a
+# link or by hand, may have put it among other files.
+_FOLDER = re.compile(r"[0-9a-f]{2}")
+_ENTRY = re.compile(r"[0-9a-f]{64}\.seg")
+_TEMPORARY = re.compile(r"\.[0-9a-f]{64}\..+\.tmp")
 
 
 def segment_key(
@@ -177,16 +184,18 @@ class SegmentCache:
         """Yield the entries; on the way, remove what killed writers left behind."""
         stale = time.time() - _STALE_S
         for folder in self.folder.iterdir():
-            if not folder.is_dir():
+            if not _FOLDER.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
                 continue
             for path in folder.iterdir():
                 try:
-                    status = path.stat()
+                    status = path.lstat()
                 except FileNotFoundError:
                     continue  # another process removed it
-                if path.suffix == _SUFFIX:
+                if not stat.S_ISREG(status.st_mode):
+                    continue
+                if _ENTRY.fullmatch(path.name):
                     yield path, status
-                elif status.st_mtime < stale:
+                elif _TEMPORARY.fullmatch(path.name) and status.st_mtime < stale:
                     path.unlink(missing_ok=True)
 
     def size(self) -> CacheSize:

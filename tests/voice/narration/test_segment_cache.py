@@ -149,7 +149,7 @@ def test_pruning_clears_up_after_killed_writers_and_leaves_running_ones(
 ) -> None:
     cache.put(KEY, speech(0.1), 24000)
     folder = cache.path(KEY).parent
-    old, new = folder / ".x.seg.abc.tmp", folder / ".y.seg.abc.tmp"
+    old, new = folder / f".{KEY}.abc.tmp", folder / f".{KEY}.def.tmp"
     old.write_bytes(b"half")
     new.write_bytes(b"half")
     os.utime(old, (1_000_000, 1_000_000))
@@ -157,6 +157,32 @@ def test_pruning_clears_up_after_killed_writers_and_leaves_running_ones(
     assert not old.exists()
     assert new.exists()
     assert cache.get(KEY) is not None
+
+
+def test_cleaning_up_removes_nothing_but_the_caches_own_files(
+    cache: SegmentCache, tmp_path: Path
+) -> None:
+    # Somebody puts the cache on another disk, in a folder that has something in it already.
+    shared = tmp_path / "elsewhere"
+    cache.folder.rename(shared)
+    cache.folder.symlink_to(shared)
+    cache.put(KEY, speech(), 24000)
+    foreign = [
+        shared / "photos" / "summer.jpg",
+        shared / "ab" / "notes.txt",
+        shared / "ab" / "other.seg",
+        shared / "ab" / ".letter.tmp",
+    ]
+    for path in foreign:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"precious")
+        os.utime(path, (0, 0))
+    (shared / "cd").mkdir()
+    (shared / "cd" / "folder").mkdir()
+    (shared / "ef").symlink_to(shared / "photos")
+    cache.prune(0)
+    assert cache.get(KEY) is None
+    assert all(path.read_bytes() == b"precious" for path in foreign)
 
 
 def _hammer(root: str, seed: int) -> None:
