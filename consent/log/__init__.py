@@ -7,9 +7,10 @@ Reading and checking needs the log's public key and nothing else::
 """
 
 from consent.log.checkpoint import Checkpoint, open_checkpoint
-from consent.log.log import Log, LogReader
+from consent.log.log import Log
 from consent.log.note import Signer, Verifier, open_note
 from consent.log.proof import Proof, format_proof, parse_proof, verify_proof
+from consent.log.reader import LogReader
 from consent.log.writer import Writer
 
 __all__ = [

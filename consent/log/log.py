@@ -14,181 +14,19 @@ replaces the leftovers; killed after it, the log is the new one.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from consent.errors import InputError, VerificationError
 from consent.files import storage_error
 from consent.locks import FileLock
-from consent.log import merkle, tiles
-from consent.log.checkpoint import Checkpoint, open_checkpoint
-from consent.log.note import Signer, Verifier
-from consent.log.proof import format_proof
+from consent.log import merkle
+from consent.log.checkpoint import Checkpoint
+from consent.log.note import Signer
+from consent.log.reader import LogReader
 from consent.log.writer import Batch, Writer
-
-
-class LogReader:
-    """A log as files, read and checked with its public key alone.
-
-    Parameters
-    ----------
-    folder
-        The log's folder.
-    verifier
-        The log's key; its name is the log's origin.
-    """
-
-    def __init__(self, folder: Path, verifier: Verifier) -> None:
-        self.folder = folder
-        self.verifier = verifier
-
-    @property
-    def vkey(self) -> str:
-        """The log's verifier key, ``name+hash+key``: all a stranger needs."""
-        return self.verifier.vkey
-
-    def checkpoint_note(self) -> str:
-        """Return the signed checkpoint as published, its signature unchecked."""
-        path = self.folder / "checkpoint"
-        try:
-            return path.read_bytes().decode()
-        except FileNotFoundError as exc:
-            raise VerificationError(
-                f"the log {self.folder} has no checkpoint",
-                hint="Restore the log from a backup: vivavoce keys restore FILE",
-            ) from exc
-        except UnicodeDecodeError as exc:
-            raise VerificationError(f"{path} is not text") from exc
-        except OSError as exc:
-            raise VerificationError(f"cannot read {path}: {exc.strerror}") from exc
-
-    def checkpoint(self) -> Checkpoint:
-        """Return the present checkpoint, its signature checked."""
-        return open_checkpoint(self.checkpoint_note(), self.verifier)
-
-    def tree(self, size: int) -> merkle.NodeHash:
-        """Return the tree over the first `size` entries, read from the tiles."""
-
-        def read(level: int, index: int, width: int) -> bytes:
-            return tiles.read_tile(self.folder, level, index, width)
-
-        return tiles.node_reader(read, size)
-
-    def root(self, size: int) -> bytes:
-        """Return the root over the first `size` entries, as the tiles have it."""
-        return merkle.range_root(self.tree(size), 0, size)
-
-    def entry(self, index: int) -> bytes:
-        """Return the entry at `index`, checked against its leaf hash."""
-        found = next(self.entries(index, index + 1))
-        size = self.checkpoint().size
-        if not hmac.compare_digest(merkle.leaf_hash(found), self.tree(size)(0, index)):
-            raise VerificationError(f"entry {index} of the log does not fit its leaf hash")
-        return found
-
-    def entries(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Yield the entries ``[start, end)``, all by default, as the bundles have them.
-
-        Raises
-        ------
-        VerificationError
-            A bundle is missing or cut short.
-        """
-        size = self.checkpoint().size
-        stop = size if end is None else end
-        if not 0 <= start <= stop <= size:
-            raise InputError(f"no entries {start} to {stop} in a log of {size}")
-        while start < stop:
-            index = start // tiles.WIDTH
-            bundle = self._bundle(index, tiles.tile_width(0, index, size))
-            first = index * tiles.WIDTH
-            yield from bundle[start - first : stop - first]
-            start = first + tiles.WIDTH
-
-    def inclusion_proof(self, index: int, size: int) -> list[bytes]:
-        """Return the audit path of entry `index` in the tree of `size`."""
-        return merkle.inclusion_proof(self.tree(size), index, size)
-
-    def consistency_proof(self, first: int, second: int) -> list[bytes]:
-        """Return the proof that the log of `second` entries extends that of `first`."""
-        return merkle.consistency_proof(self.tree(second), first, second)
-
-    def proof(self, index: int) -> str:
-        """Return the tlog-proof@v1 of entry `index` under the present checkpoint."""
-        note = self.checkpoint_note()
-        size = open_checkpoint(note, self.verifier).size
-        if not 0 <= index < size:
-            raise InputError(f"no entry {index} in a log of {size}")
-        return format_proof(index, self.inclusion_proof(index, size), note)
-
-    def check_extends(self, older: Checkpoint) -> Checkpoint:
-        """Check that the log still holds everything `older` promised; return the present one.
-
-        Raises
-        ------
-        VerificationError
-            The log was rolled back or rewritten, or `older` is another log's.
-        """
-        current = self.checkpoint()
-        if older.origin != current.origin:
-            raise VerificationError(
-                f"the remembered checkpoint is of {older.origin!r}, the log is {current.origin!r}"
-            )
-        proof: list[bytes] = []
-        if older.size < current.size:
-            proof = self.consistency_proof(older.size, current.size)
-        merkle.verify_consistency(older.size, current.size, older.root, current.root, proof)
-        return current
-
-    def verify(self) -> Checkpoint:
-        """Check every entry and tile against the signed checkpoint, and return it.
-
-        Raises
-        ------
-        VerificationError
-            Anything is missing, cut short or changed; the message names the file.
-        """
-        checkpoint = self.checkpoint()
-        size = checkpoint.size
-        hashes: list[bytes] = []  # of the full tiles of the level below
-        for index in range((size + tiles.WIDTH - 1) // tiles.WIDTH):
-            width = tiles.tile_width(0, index, size)
-            leaves = [merkle.leaf_hash(entry) for entry in self._bundle(index, width)]
-            self._compare(0, index, leaves)
-            if width == tiles.WIDTH:
-                hashes.append(merkle.perfect_root(leaves))
-        level = 1
-        while hashes:
-            above: list[bytes] = []
-            for index in range((len(hashes) + tiles.WIDTH - 1) // tiles.WIDTH):
-                part = hashes[index * tiles.WIDTH : (index + 1) * tiles.WIDTH]
-                self._compare(level, index, part)
-                if len(part) == tiles.WIDTH:
-                    above.append(merkle.perfect_root(part))
-            hashes, level = above, level + 1
-        if not hmac.compare_digest(self.root(size), checkpoint.root):
-            raise VerificationError(
-                f"the log {self.folder} does not have the root its checkpoint signs"
-            )
-        return checkpoint
-
-    def _bundle(self, index: int, width: int) -> list[bytes]:
-        data = tiles.read_tile(self.folder, "entries", index, width)
-        where = f"the log file {self.folder / tiles.tile_path('entries', index, width)}"
-        return tiles.unpack_entries(data, width, where=where)
-
-    def _compare(self, level: int, index: int, hashes: list[bytes]) -> None:
-        stored = tiles.read_tile(self.folder, level, index, len(hashes))
-        if not hmac.compare_digest(stored, b"".join(hashes)):
-            path = self.folder / tiles.tile_path(level, index, len(hashes))
-            raise VerificationError(
-                f"the log was changed: {path} does not fit what it is the hash of",
-                hint="Restore the log from a backup: vivavoce keys restore FILE",
-            )
 
 
 class Log(LogReader):

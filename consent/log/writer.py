@@ -6,16 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from consent.errors import InputError, VerificationError
 from consent.files import fsync_folder, storage_error
 from consent.log import merkle, tiles
 from consent.log.checkpoint import Checkpoint
 from consent.log.note import Signer
-
-if TYPE_CHECKING:
-    from consent.log.log import LogReader
+from consent.log.reader import LogReader
 
 
 class Writer:
