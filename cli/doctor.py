@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import emit_json, stdout
+from cli.output import emit_json, shown, stdout
 
 
 def register(app: typer.Typer) -> None:
@@ -21,8 +21,6 @@ def doctor(
 
     Exit code 0 if everything needed works, 6 if something is broken.
     """
-    from rich.markup import escape
-
     from consent.home import Home
     from voice.doctor import examine
 
@@ -32,8 +30,8 @@ def doctor(
     else:
         marks = {"ok": "[green]ok  [/green]", "note": "[cyan]note[/cyan]", "bad": "[red]BAD [/red]"}
         for finding in findings:
-            stdout.print(f"{marks[finding.level]} {escape(finding.what)}: {escape(finding.detail)}")
+            stdout.print(f"{marks[finding.level]} {shown(finding.what)}: {shown(finding.detail)}")
             if finding.hint:
-                stdout.print(f"     {escape(finding.hint)}")
+                stdout.print(f"     {shown(finding.hint)}")
     if any(finding.level == "bad" for finding in findings):
         raise typer.Exit(6)

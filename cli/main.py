@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import os
 import signal
 import sys
@@ -11,8 +12,11 @@ from typing import Annotated
 import typer
 
 from cli import doctor, keys, models, narrate, trust, verify, voices
-from cli.output import fail, note, stderr
+from cli.output import fail, note, shown, stderr
 from consent.errors import VivavoceError
+
+STOPPED = 130
+GO_ON = "stopped; run the same command again to go on where it ended"
 
 app = typer.Typer(
     name="vivavoce",
@@ -59,30 +63,35 @@ def main() -> None:
     """Run the command line and end with a documented exit code, never with a traceback."""
     as_json = "--json" in sys.argv[1:]
     signal.signal(signal.SIGTERM, _on_terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8
     try:
         code = app(standalone_mode=False)
+        if code == STOPPED:  # what Typer makes of a KeyboardInterrupt
+            note(f"\n{GO_ON}")
         sys.exit(code if isinstance(code, int) else 0)
     except VivavoceError as error:
         fail(error, as_json=as_json)
         sys.exit(error.exit_code)
     except typer.Abort:
-        note("stopped; run the same command again to go on where it ended")
-        sys.exit(130)
+        note(GO_ON)
+        sys.exit(STOPPED)
     except typer.TyperException as error:
         show = getattr(error, "show", None)
         show() if show is not None else note(str(error))
         sys.exit(getattr(error, "exit_code", 2))
     except KeyboardInterrupt:
-        note("\nstopped; run the same command again to go on where it ended")
-        sys.exit(130)
+        note(f"\n{GO_ON}")
+        sys.exit(STOPPED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
         if os.environ.get("VIVAVOCE_DEBUG"):
             raise
-        stderr.print(f"[bold red]internal error:[/bold red] {type(error).__name__}: ", end="")
-        stderr.print(str(error), markup=False)
+        what = f"{type(error).__name__}: {error}"
+        stderr.print(f"[bold red]internal error:[/bold red] {shown(what)}")
         note("  A fault of vivavoce: please report what it says with VIVAVOCE_DEBUG=1 set.")
         sys.exit(1)
 

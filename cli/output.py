@@ -7,6 +7,7 @@ so that ``--json`` can be piped.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -20,26 +21,45 @@ from consent.errors import VivavoceError
 stdout = Console(highlight=False, soft_wrap=False)
 stderr = Console(stderr=True, highlight=False)
 
+# Titles, file names and messages come from strangers. Escape sequences and direction overrides
+# in them could make a terminal show something else than what is there, or obey them; half
+# characters (of file names that are not UTF-8) could not be written at all.
+_HOSTILE = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_UNSHOWABLE = re.compile(f"[{_HOSTILE}]")
+
+
+def shown(text: str) -> str:
+    r"""Return `text` ready for a console: no control characters, square brackets as they are.
+
+    >>> shown("[bold]\x1b[31m red")
+    '\\[bold]�[31m red'
+    """
+    return escape(_UNSHOWABLE.sub("\ufffd", text))
+
 
 def emit_json(data: Any) -> None:
     """Print `data` as one JSON document on standard output."""
-    json.dump(data, sys.stdout, ensure_ascii=False, indent=2, default=str)
-    sys.stdout.write("\n")
+    sys.stdout.write(_json(data) + "\n")
+
+
+def _json(data: Any) -> str:
+    text = json.dumps(data, ensure_ascii=False, indent=2, default=str)
+    return _UNSHOWABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def say(text: str = "", *, style: str | None = None) -> None:
     """Print a sentence of the result; square brackets in it are plain text."""
-    stdout.print(escape(text), style=style)
+    stdout.print(shown(text), style=style)
 
 
 def note(text: str, *, style: str | None = None) -> None:
     """Print a remark on standard error."""
-    stderr.print(escape(text), style=style)
+    stderr.print(shown(text), style=style)
 
 
 def warn(text: str) -> None:
     """Print a warning on standard error."""
-    stderr.print(f"[yellow]warning:[/yellow] {escape(text)}")
+    stderr.print(f"[yellow]warning:[/yellow] {shown(text)}")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
@@ -49,7 +69,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
         right = name.endswith(">")
         grid.add_column(name.rstrip(">"), justify="right" if right else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*(escape(str(cell)) for cell in row))
+        grid.add_row(*(shown(str(cell)) for cell in row))
     stdout.print(grid)
 
 
@@ -62,11 +82,11 @@ def fail(error: VivavoceError, *, as_json: bool) -> None:
             "hint": error.hint,
             "exit_code": error.exit_code,
         }
-        stderr.print_json(data=detail)
+        stderr.print(_json(detail), markup=False, soft_wrap=True)
         return
-    stderr.print(f"[bold red]error:[/bold red] {escape(error.message)}")
+    stderr.print(f"[bold red]error:[/bold red] {shown(error.message)}")
     if error.hint:
-        stderr.print(escape(f"  {error.hint}"))
+        stderr.print(shown(f"  {error.hint}"))
 
 
 def duration(seconds: float) -> str:

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from cli.output import duration, note, stderr, warn
+from cli.output import duration, note, shown, stderr, warn
 
 if TYPE_CHECKING:
     from voice.narration import events
@@ -92,7 +91,7 @@ class _Bars:
                 self._tasks[event.phase],
                 completed=event.done,
                 total=event.total,
-                state=escape(_state(event)),
+                state=shown(_state(event)),
             )
         else:
             _remark(event)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -118,6 +120,42 @@ def test_errors_are_json_when_json_was_asked_for(run) -> None:
     assert error["error"] == "InputError"
     assert error["exit_code"] == 3
     assert "nonesuch" in error["message"]
+
+
+def test_nothing_in_a_name_or_a_book_reaches_the_terminal_as_a_command(run, tmp_path: Path) -> None:
+    hostile = "Evil\x1b]0;owned\x07\x1b[31m \x9b31m \u202etxt [bold]title[/bold]"
+    (tmp_path / "book.md").write_text(f"# {hostile}\n\nHello there.\n", "utf-8")
+    results = [
+        run("plan", "book.md"),
+        run("plan", "book.md", "--json"),
+        run("plan", "no \x1b[31m \udcff [x].epub"),
+        run("plan", "no \x1b[31m \udcff [x].epub", "--json"),
+        run("verify", "no \x9b31m \u202e.wav"),
+    ]
+    for result in results:
+        assert not set("\x1b\x07\x9b\u202e") & set(result.stdout + result.stderr)
+        assert result.returncode in (0, 3)
+    assert "[bold]title[/bold]" in results[0].stdout
+    assert "[x].epub" in results[2].stderr
+
+
+def test_ctrl_c_is_answered_with_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("Some words of a book, again and again. " * 40_000)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "plan", "book.txt"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"VIVAVOCE_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130, said
+    assert "run the same command again" in said
+    assert "Traceback" not in said
 
 
 def test_the_configuration_can_make_all_work_commercial(run, tmp_path: Path) -> None:
