@@ -227,6 +227,8 @@ def test_a_full_disk_is_said_and_the_cache_is_kept(
 ) -> None:
     """A process that may not write files beyond a size meets the same error as a full disk."""
     long = ["Short one.", "A very long sentence that goes on and on and on. " * 8, "Short two."]
+    Runner(tmp_path / "before.m4b", [[long[0], long[2]]]).finish()
+    (tmp_path / "before.m4b").unlink()
     runner = Runner(tmp_path / "out.m4b", [long])
     limited = (
         "import resource, sys; "
