@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from consent import toml
 from consent.errors import InputError, StorageError
 from consent.files import storage_error
 
@@ -163,11 +163,12 @@ def _own(folder: Path) -> None:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config = tomllib.loads(path.read_text("utf-8"))
+        data = path.read_bytes()
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise InputError(f"{path} is not valid TOML: {exc}") from exc
+    except OSError as exc:
+        raise InputError(f"{path} cannot be read: {exc.strerror or exc}") from exc
+    config = toml.parse(data, str(path))
     for section, values in config.items():
         known = SETTINGS.get(section)
         if known is None or not isinstance(values, dict):

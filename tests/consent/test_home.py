@@ -60,6 +60,13 @@ def test_a_setting_that_is_not_known_is_refused_by_name(home: Home, text: str, n
     assert str(home.config_file) in caught.value.message
 
 
+def test_a_configuration_that_cannot_be_read_is_named(home: Home) -> None:
+    home.config_file.mkdir()
+    with pytest.raises(InputError, match="cannot be read") as caught:
+        Home.open()
+    assert str(home.config_file) in caught.value.message
+
+
 def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     with pytest.raises(StorageError, match="unusable") as caught:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from consent import toml
 from consent.errors import InputError
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
@@ -89,12 +89,10 @@ class ModelCard:
             The file is not TOML, or a field is missing or has the wrong type.
         """
         try:
-            data = tomllib.loads(path.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-            raise InputError(f"model card {path} is not valid TOML: {exc}") from exc
+            data = path.read_bytes()
         except OSError as exc:
             raise InputError(f"model card {path} cannot be read: {exc.strerror or exc}") from exc
-        return cls.from_mapping(data, where=str(path))
+        return cls.from_mapping(toml.parse(data, f"model card {path}"), where=str(path))
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any], *, where: str) -> ModelCard:

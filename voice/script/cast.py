@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from consent import toml
 from consent.errors import InputError
 from voice.script.attribution import Attributor
 from voice.script.characters import primary
@@ -57,12 +57,10 @@ class Cast:
         """
         where = f"cast {path}"
         try:
-            data = tomllib.loads(Path(path).read_text("utf-8-sig"))
+            data = Path(path).read_bytes()
         except OSError as exc:
             raise InputError(f"{where}: cannot be read: {exc.strerror}") from exc
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-            raise InputError(f"{where}: not valid TOML: {exc}") from exc
-        return cls.from_mapping(data, where=where)
+        return cls.from_mapping(toml.parse(data, where), where=where)
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any], *, where: str = "cast") -> Self:

@@ -108,7 +108,7 @@ def _legacy(data: bytes, where: str, error: UnicodeDecodeError, *, markup: bool)
             if encoding.lower().replace("-", "") in {"utf8", "utf16"}:
                 continue
             return data.decode(encoding)
-        except (UnicodeDecodeError, LookupError):
+        except (UnicodeError, LookupError):  # some codecs fail in ways of their own
             continue
     raise InputError(  # pragma: no cover - latin-1 decodes everything
         f"{where}: not valid UTF-8: {error.reason} at byte {error.start}"

@@ -8,12 +8,12 @@ PLS: W3C Pronunciation Lexicon Specification 1.0.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from consent import toml
 from consent.errors import InputError
 from voice.script.characters import clean, primary
 from voice.script.phonetic import to_ipa
@@ -168,10 +168,7 @@ def parse_toml(data: bytes, where: str) -> dict[str, str]:
     InputError
         Not TOML, or an entry that is no pronunciation.
     """
-    try:
-        table = tomllib.loads(data.decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise InputError(f"{where}: not valid TOML: {exc}") from exc
+    table = toml.parse(data, where)
     alphabet = str(table.pop("alphabet", "ipa"))
     words = table.pop("words", {})
     if not isinstance(words, dict):

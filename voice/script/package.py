@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from consent.errors import InputError
+from provenance.audio.tags import picture_size, picture_type
 from voice.script.archive import Archive, resolve
 from voice.script.characters import clean
 from voice.script.xml import Element, attribute, children, descendants, parse_xml, text_of
@@ -257,11 +258,8 @@ def find_cover(archive: Archive, package: Package) -> tuple[bytes | None, str]:
             data = base64.b64decode(re.sub(rb"&#\w+;|\s", b"", embedded.group(1)))
         except (binascii.Error, ValueError):
             return None, ""
-    if len(data) > MAX_COVER_BYTES:
+    # A damaged picture is no reason to leave the book unread.
+    kind = picture_type(data)
+    if kind is None or picture_size(data) is None or len(data) > MAX_COVER_BYTES:
         return None, ""
-    if data.startswith(b"\xff\xd8\xff"):
-        return data, "image/jpeg"
-    if data.startswith(b"\x89PNG\r\n"):
-        return data, "image/png"
-    # Some embedded JPEGs lack the APP0 segment; the start-of-image marker is enough.
-    return (data, "image/jpeg") if data.startswith(b"\xff\xd8") else (None, "")
+    return data, kind

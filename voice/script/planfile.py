@@ -11,11 +11,11 @@ import base64
 import binascii
 import re
 import textwrap
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from consent import toml
 from consent.errors import InputError
 from consent.files import write_atomic
 from voice.script.model import BlockKind, Plan, PlanChapter, Segment, Skipped
@@ -24,6 +24,7 @@ from voice.script.segments import MAX_CHARACTERS
 
 FORMAT = 1
 _MAX_PAUSE = 60.0
+_MAX_NUMBER = 100_000
 
 _HEADER = """\
 # A reading, as vivavoce will speak it. Edit it and feed it back:
@@ -146,12 +147,7 @@ def load_plan(path: Path) -> Plan:
 
 def parse_plan(text: str, where: str = "plan") -> Plan:
     """Read the text of a plan file; `where` names it in errors."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise InputError(
-            f"{where}: not valid TOML: {exc}", hint="Look at that line: a quote may be missing."
-        ) from exc
+    data = toml.parse(text, where, hint="Look at that line: a quote may be missing.")
     return _Loader(text, where).load(data)
 
 
@@ -200,7 +196,7 @@ class _Loader:
             narrator=self.string(meta, "narrator", "[plan]"),
             chapters=self.chapters(data.get("chapter"), language),
             cast=dict(cast),
-            skipped=tuple(self.skipped(entry) for entry in data.get("skipped", [])),
+            skipped=self.all_skipped(data.get("skipped", [])),
             identifier=self.string(meta, "identifier", "[plan]", default=""),
             publisher=self.string(meta, "publisher", "[plan]", default=""),
             date=self.string(meta, "date", "[plan]", default=""),
@@ -220,8 +216,14 @@ class _Loader:
             table = self.table(entry, place)
             self.known(table, _CHAPTER_KEYS, place)
             number = table.get("number", position + 1)
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                raise self.fail(f"{place}: number is {number!r}, not a whole number from 1")
+            if (
+                isinstance(number, bool)
+                or not isinstance(number, int)
+                or not 1 <= number <= _MAX_NUMBER
+            ):
+                raise self.fail(
+                    f"{place}: number is {number!r}, not a whole number from 1 to {_MAX_NUMBER}"
+                )
             if number in numbers:
                 raise self.fail(f"{place}: there are two chapters with number {number}")
             numbers.add(number)
@@ -284,6 +286,11 @@ class _Loader:
             pause_after=self.number(table, "pause", place, 0.0, 0.0, _MAX_PAUSE),
             speed=self.number(table, "speed", place, 1.0, 0.5, 2.0),
         )
+
+    def all_skipped(self, value: Any) -> tuple[Skipped, ...]:
+        if not isinstance(value, list):
+            raise self.fail(f"skipped is {value!r}, not [[skipped]]")
+        return tuple(self.skipped(entry) for entry in value)
 
     def skipped(self, entry: Any) -> Skipped:
         table = self.table(entry, "[[skipped]]")

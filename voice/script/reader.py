@@ -80,11 +80,16 @@ def _read_file(path: Path) -> bytes:
         if path.is_dir():
             raise InputError(f"{path} is a folder, not a book", hint="Give a file.")
         size = path.stat().st_size
+        if size <= MAX_BYTES:
+            # A device or a pipe states no size: it is read no further than the limit either.
+            with path.open("rb") as stream:
+                data = stream.read(MAX_BYTES + 1)
+            size = len(data)
         if size > MAX_BYTES:
             raise InputError(
                 f"{path}: {size >> 20} MiB is more than a book (the limit is {MAX_BYTES >> 20})"
             )
-        return path.read_bytes()
+        return data
     except FileNotFoundError as exc:
         raise InputError(f"{path}: there is no such file", hint="Check the path.") from exc
     except OSError as exc:

@@ -46,6 +46,31 @@ def test_what_is_no_book_is_named(data, match):
     refuse(data, match)
 
 
+@pytest.mark.parametrize("encoding", ["undefined", "idna", "punycode", "rot13", "zlib_codec"])
+def test_a_declared_encoding_that_is_none_does_no_harm(make_epub, xhtml, encoding):
+    page = f'<?xml version="1.0" encoding="{encoding}"?><html><body><p>'.encode()
+    page += b"caf\xe9 and more.</p></body></html>"
+    data = make_epub({"a.xhtml": ""}, members={"OEBPS/a.xhtml": page})
+    book = read_book(None, stream=io.BytesIO(data))
+    assert "and more." in book.chapters[0].blocks[-1].text
+
+
+def test_a_device_without_an_end_is_read_no_further_than_a_book(monkeypatch):
+    monkeypatch.setattr("voice.script.reader.MAX_BYTES", 100_000)
+    with pytest.raises(InputError, match=r"/dev/zero: .* is more than a book"):
+        read_book("/dev/zero", format="text")
+
+
+@pytest.mark.parametrize("picture", [b"\xff\xd8\xff\xe0 cut", b"\x89PNG\r\n\x1a\n", b"GIF89a", b""])
+def test_a_damaged_cover_is_left_out_and_the_book_is_read(make_epub, xhtml, picture):
+    item = '<item id="c" href="c.jpg" media-type="image/jpeg" properties="cover-image"/>'
+    data = make_epub(
+        {"a.xhtml": xhtml("<p>Text.</p>")}, manifest_extra=item, members={"OEBPS/c.jpg": picture}
+    )
+    book = read_book(None, stream=io.BytesIO(data))
+    assert (book.cover, book.cover_type) == (None, "")
+
+
 def test_a_zip_that_is_no_epub():
     refuse(zipped({"hello.txt": b"hi"}), "not an EPUB: META-INF/container.xml is missing")
 

@@ -307,7 +307,7 @@ def test_the_language_of_a_passage_is_kept(make_epub, xhtml):
 def test_a_cover_inside_a_drawing_is_found(make_epub, xhtml):
     import base64
 
-    jpeg = b"\xff\xd8\xff\xdb" + bytes(40)
+    jpeg = b"\xff\xd8\xff\xc0\x00\x0b\x08\x00\x09\x00\x06\x01\x01\x11\x00" + bytes(40)
     svg = f'<svg xmlns:xlink="x"><image xlink:href="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"/></svg>'
     item = '<item id="c" href="c.svg" media-type="image/svg+xml" properties="cover-image"/>'
     book = read(

@@ -109,6 +109,9 @@ def test_what_is_edited_by_hand_is_taken(plan):
         ('narrator = "kokoro:af_heart"', "", "narrator is None"),
         ("\n[cast]\n", "\n[cast]\na = 1\n", "'a' is 1"),
         ("\n[cast]\n", "\n[kast]\n", "unknown entry 'kast'"),
+        ("number = 2", "number = " + "9" * 400, r"number is 9+, not a whole number from 1 to"),
+        ("number = 2", "number = " + "9" * 5000, "not valid TOML"),
+        ("\n[cast]\n", "\n[cast]\na = " + "[" * 20_000, "nested too deeply"),
     ],
 )
 def test_mistakes_are_named_with_line_and_segment(plan, old, new, match):
@@ -126,6 +129,8 @@ def test_the_line_of_a_mistake_is_right(plan):
 
 
 def test_files_that_are_no_plans(tmp_path):
+    with pytest.raises(InputError, match="skipped is 5"):
+        parse_plan('skipped = 5\n[plan]\ntitle = "x"\nnarrator = "y"\n[[chapter]]\n')
     with pytest.raises(InputError, match="cannot be read"):
         load_plan(tmp_path / "none.toml")
     with pytest.raises(StorageError, match="folder does not exist"):
