@@ -15,6 +15,7 @@ was rolled back: that is an alarm, not something to repair.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,6 +132,11 @@ def _head(session: Session) -> tuple[int, str] | None:
     if row is None:
         return None
     size, _, root = row.value.partition(" ")
+    if not re.fullmatch(r"[0-9]{1,18}", size):
+        raise VerificationError(
+            f"the registry's note of the log it has seen was changed: {row.value!r}",
+            hint="Restore the registry from a backup: vivavoce keys restore FILE",
+        )
     return int(size), root
 
 

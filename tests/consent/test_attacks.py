@@ -56,6 +56,14 @@ def test_an_edited_authorization_is_noticed_and_useless(
     assert any("signature does not fit" in problem for problem in registry.check().problems)
 
 
+def test_an_edited_note_of_the_log_is_noticed(
+    registry: Registry, home: Home, authorization: Authorization
+) -> None:
+    sql(home, "UPDATE meta SET value = 'none' WHERE key = 'log_head'")
+    with pytest.raises(VerificationError, match=r"was changed: 'none'"):
+        Registry.open(home)
+
+
 def test_a_closed_authorization_cannot_be_opened_again_by_editing_it(
     registry: Registry, home: Home, authorization: Authorization
 ) -> None:
