@@ -108,7 +108,9 @@ class _Lines:
 
         now = time.monotonic()
         if isinstance(event, kinds.PhaseStarted):
-            if event.total:
+            if event.phase == "seal":
+                note(WORDS[event.phase])  # counted in percent, of no use in a log
+            elif event.total:
                 kept = f", {event.done} kept from before" if event.done else ""
                 note(f"{WORDS.get(event.phase, event.phase)}: {event.total}{kept}")
             self._last = now
