@@ -30,8 +30,16 @@ _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from voice.narration.worker import main; main()"
 )
+# This very package: an editable install is on no path, and any folder called "voice" that is
+# would then be taken for it.
+_OWN_ROOT = str(Path(__file__).resolve().parents[2])
 _STDERR_TAIL = 2000
 _GENTLY_S = 5.0
+
+
+def _import_path() -> list[str]:
+    """Return where a worker looks for modules: where this process does, then beside us."""
+    return [*(entry or str(Path.cwd()) for entry in sys.path), _OWN_ROOT]
 
 
 class WorkerProcess:
@@ -55,7 +63,7 @@ class WorkerProcess:
                     sys.executable,
                     "-c",
                     _START,
-                    json.dumps([p or str(Path.cwd()) for p in sys.path]),
+                    json.dumps(_import_path()),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from narration_kit import ToneFolder
 
+import voice
 from consent.errors import InputError, ModelError, StorageError
 from consent.home import Home
 from voice.narration.cache import SegmentCache
@@ -74,6 +75,20 @@ def test_the_longest_of_the_window_goes_first_and_the_window_slides(home: Home) 
         run = one.run(tasks, admit=lambda t: given.append(t.weight))
         run.close()  # nothing may be given out before it is asked for
         assert given == []
+
+
+def test_a_folder_of_the_same_name_is_not_taken_for_the_package(
+    tone: ToneFolder, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An editable install is found by a hook of its own, which is asked after all folders.
+    decoy = tmp_path / "project"
+    (decoy / "voice" / "models").mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(decoy))
+    root = str(Path(voice.__file__).resolve().parents[1])
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", root)])
+    with WorkerPool(home.root, workers=1) as workers:
+        (outcome,) = workers.run([task("1.1", "Hello.")])
+    assert outcome.error is None
 
 
 def test_the_window_bounds_how_far_ahead_is_worked(pool: WorkerPool) -> None:
