@@ -40,6 +40,13 @@ def check_destination(
     if not path.name or len(os.fsencode(path.name)) > 255:
         raise InputError(f"{path.name[:80]!r} cannot be the name of a file: empty or too long")
     try:
+        str(path).encode()
+    except UnicodeEncodeError as exc:
+        raise InputError(
+            f"{path} is not a name in UTF-8, and the name of a file goes on record",
+            hint="Choose another name or folder.",
+        ) from exc
+    try:
         if path.is_dir():
             raise InputError(
                 f"{path} is a folder, not a file", hint=f"Name a file in it: {path / 'book.m4b'}"

@@ -14,6 +14,7 @@ marks stay within 30 ms even in a player that knows neither.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ import numpy as np
 from consent.errors import InputError, VivavoceError
 from provenance.audio.containers import WAV_LIMIT, Container, checked_bitrate
 from provenance.audio.pcm import Dither, FloatArray, PcmDigest, checked_blocks
-from provenance.audio.tags import Tags, checked_cover, picture_size, player_tags
+from provenance.audio.tags import Tags, checked_cover, clean_text, picture_size, player_tags
 
 # Longer and steeper than swresample's default (32 taps): flat to 11 kHz for sound at 24 kHz, images
 # and aliases more than 120 dB down (measured with sines).
@@ -276,7 +277,7 @@ def _describe(
                 "start": start,
                 "end": end,
                 "time_base": Fraction(1, 1000),
-                "metadata": {"title": span.title or f"Chapter {number + 1}"},
+                "metadata": {"title": clean_text(span.title) or f"Chapter {number + 1}"},
             }
         )
     if kind.muxer == "mp4":
@@ -286,7 +287,8 @@ def _describe(
         if kind.muxer == "mp4":
             stream.metadata["language"] = iso639_2(tags.language)
         else:
-            values["language"] = iso639_2(tags.language) if kind.muxer == "mp3" else tags.language
+            own = clean_text(tags.language)
+            values["language"] = iso639_2(own) if kind.muxer == "mp3" else own
     if kind.name == "flac" and len(marks) > 1:
         # FFmpeg's muxer writes none; this is the Vorbis comment convention it reads.
         for number, mark in enumerate(marks):
@@ -309,7 +311,7 @@ def iso639_2(tag: str) -> str:
         "tr": "tur", "ar": "ara", "he": "heb", "hi": "hin", "el": "gre", "hu": "hun", "ro": "rum",
         "la": "lat", "ca": "cat", "vi": "vie", "id": "ind", "th": "tha", "fa": "per",
     }  # fmt: skip
-    return known.get(base, base if len(base) == 3 else "und")
+    return known.get(base, base if re.fullmatch(r"[a-z]{3}", base) else "und")
 
 
 def _attach(file: Any, data: bytes, kind: str) -> None:

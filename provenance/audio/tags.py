@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 from consent.errors import InputError
@@ -110,6 +111,14 @@ def player_tags(tags: Tags, *, disclosure: str) -> dict[str, str]:
         "comment": comment,
         "track": "" if tags.track is None else f"{tags.track[0]}/{tags.track[1]}",
     }
-    # A NUL would end the tag early; other control characters confuse players.
-    clean = {k: "".join(c for c in v if c >= " " or c == "\n") for k, v in values.items()}
+    clean = {key: clean_text(value) for key, value in values.items()}
     return {k: v for k, v in clean.items() if v}
+
+
+def clean_text(text: str) -> str:
+    """Return `text` as a player can take it.
+
+    A NUL would end the tag early; other control characters confuse players, and terminals that
+    show what is in a file.
+    """
+    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))

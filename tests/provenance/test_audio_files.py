@@ -109,6 +109,17 @@ def test_one_chapter_needs_no_mark_in_an_mp3() -> None:
     assert probe(out).chapters == ()
 
 
+@pytest.mark.parametrize("name", ["m4b", "mp3", "flac"])
+def test_titles_from_strangers_lose_their_control_characters_and_nothing_else(name: str) -> None:
+    hostile = "One\x00 \x1b[31mand \x9b2J a\u00e9"
+    spans = [ChapterSpan(hostile, TOTAL - 9), ChapterSpan("\x1b", 9)]
+    tags = Tags(title=hostile, language="\x1b[1")
+    info = probe(written(name, sine(300), spans=spans, tags=tags)[0])
+    assert info.tags["title"] == "One [31mand 2J a\u00e9"
+    assert [mark.title for mark in info.chapters] == ["One [31mand 2J a\u00e9", "Chapter 2"]
+    assert not any("\x1b" in value for value in info.tags.values())
+
+
 @pytest.mark.parametrize("name", ["m4b", "m4a", "mp3", "flac"])
 def test_cover_and_tags_survive(name: str) -> None:
     out, _ = written(name, sine(300))

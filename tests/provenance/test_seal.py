@@ -291,6 +291,7 @@ def test_destinations_that_cannot_be_are_refused_before_any_work(
         (tmp_path / "file" / "a.wav", StorageError, "not a folder"),
         (out / ("x" * 300 + ".wav"), InputError, "too long"),
         (out / "pipe.wav", InputError, "not a regular file"),
+        (out / "caf\udce9.wav", InputError, "not a name in UTF-8"),
     ):
         with pytest.raises(error, match=said):
             studio.seal(path, container="wav", chapters=chapters, overwrite=True)
