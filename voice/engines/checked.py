@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from voice.engines.base import FloatArray
 
 
+#: No voice speaks as slowly as this; a model that does not find its end does.
+_LONGEST_S = 60.0
+_LONGEST_PER_CHARACTER_S = 2.0
+
+
 class ClippedWarning(UserWarning):
     """An engine returned samples beyond full scale; they were limited to [-1, 1]."""
 
@@ -69,6 +74,13 @@ class CheckedSynthesizer:
             raise ModelError(
                 f"{where} returned an array of shape {samples.shape} and type {samples.dtype}; "
                 "expected (n,) float32"
+            )
+        limit = _LONGEST_S + _LONGEST_PER_CHARACTER_S * len(text)
+        if len(samples) > limit * self.sample_rate:
+            raise ModelError(
+                f"{where} returned {len(samples) / self.sample_rate:.0f} s of sound for "
+                f"{len(text)} characters: {_excerpt(text)}",
+                hint="Try another voice, or report it to the engine's authors.",
             )
         if not np.isfinite(samples).all():
             raise ModelError(f"{where} returned samples that are not numbers for {_excerpt(text)}")

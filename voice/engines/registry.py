@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import metadata
 from types import MappingProxyType
 from typing import TypeVar
 
-from consent.errors import InputError
+from consent.errors import InputError, ModelError
 from voice.engines.base import FindsVoices, SpeechEngine, Voice
+from voice.models.card import forbids_commerce
 
 GROUP = "vivavoce.engines"
 _OWN = "vivavoce"
@@ -79,6 +80,8 @@ def find_voice(name: str) -> tuple[SpeechEngine, Voice]:
     ------
     InputError
         Unknown (the hint lists near matches) or ambiguous.
+    ModelError
+        The engine found something that is not a voice.
     """
     engines = _discover().engines
     known = voices()
@@ -89,6 +92,8 @@ def find_voice(name: str) -> tuple[SpeechEngine, Voice]:
                 return engines[prefix], voice
         engine = engines[prefix]
         if isinstance(engine, FindsVoices) and (unlisted := engine.find(rest)) is not None:
+            if fault := _fault(unlisted, prefix):
+                raise ModelError(f"the engine {prefix!r} returned {fault}")
             return engine, unlisted
         raise _unknown(name, known, engines)
     matches = [voice for voice in known if voice.name == name]
@@ -149,7 +154,7 @@ def _discover() -> _Found:
             continue
         try:
             engine = points[key].load()()
-        except Exception as exc:  # whatever a third party's module does on import
+        except (Exception, SystemExit) as exc:  # whatever a third party's module does on import
             report(f"{value} cannot be loaded: {type(exc).__name__}: {exc}")
             continue
         if not isinstance(engine, SpeechEngine):
@@ -182,8 +187,8 @@ def _voices() -> tuple[tuple[Voice, ...], tuple[EngineProblem, ...]]:
             wrong.append(EngineProblem(name, found.distributions[name], f"voices(): {problem}"))
             continue
         for voice in offered:
-            if not isinstance(voice, Voice) or voice.engine != name:
-                reason = f"voices() returned {voice!r}, which is not a voice of {name}"
+            if fault := _fault(voice, name):
+                reason = f"voices() returned {fault}"
             elif voice.qualified in listed:
                 reason = f"there are two voices called {voice.qualified}"
             else:
@@ -196,5 +201,21 @@ def _voices() -> tuple[tuple[Voice, ...], tuple[EngineProblem, ...]]:
 def _guarded(call: Callable[[], Sequence[T]]) -> tuple[list[T] | None, str]:
     try:
         return list(call()), ""
-    except Exception as exc:  # one engine's failure must not hide the others' voices
+    except (Exception, SystemExit) as exc:  # one engine's failure must not hide the others' voices
         return None, f"{type(exc).__name__}: {exc}"
+
+
+def _fault(voice: object, engine: str) -> str:
+    """Say what of a voice is not as :class:`Voice` declares it; empty if all is well."""
+    if not isinstance(voice, Voice) or voice.engine != engine:
+        return f"{voice!r}, which is not a voice of {engine}"
+    for field in fields(voice):
+        value = getattr(voice, field.name)
+        if field.name == "languages":
+            if not isinstance(value, tuple) or not all(isinstance(tag, str) for tag in value):
+                return f"{voice.name!r} with the languages {value!r}, not a tuple of tags"
+        elif not isinstance(value, bool if field.name == "commercial" else str):
+            return f"{voice.name!r} with the {field.name} {value!r}"
+    if voice.commercial and forbids_commerce(voice.licence):
+        return f"{voice.name!r} as free for commerce under {voice.licence}, which forbids it"
+    return ""

@@ -11,7 +11,19 @@ from typing import Any
 from consent import toml
 from consent.errors import InputError
 
+_NO_COMMERCE = re.compile(r"(?<![A-Za-z0-9])NC(?![A-Za-z0-9])|non-?commercial", re.IGNORECASE)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+
+
+def forbids_commerce(licence: str) -> bool:
+    """Say whether the very name of a licence forbids commercial use.
+
+    Of several to choose from (``A OR B``), all must.
+
+    >>> forbids_commerce("CC-BY-NC-4.0"), forbids_commerce("MIT OR CC-BY-NC-4.0")
+    (True, False)
+    """
+    return all(_NO_COMMERCE.search(choice) for choice in licence.split(" OR "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,12 @@ class ModelCard:
                 raise InputError(
                     f"model card {where}: id is {identifier!r}",
                     hint="Use letters, digits, dots, dashes and underscores.",
+                )
+            if commercial == "yes" and forbids_commerce(str(data["licence"])):
+                raise InputError(
+                    f"model card {where}: the licence {data['licence']} forbids commercial use, "
+                    'and commercial is "yes"',
+                    hint='Write commercial = "no", or correct the licence.',
                 )
             if isinstance(data["languages"], str):
                 raise TypeError("languages is a string, not a list")

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from consent.errors import InputError, ModelError
+from consent.errors import InputError, ModelError, VivavoceError
 from voice.engines import SpeechEngine, Voice, find_voice
+from voice.models import packaged_cards
+from voice.models.card import forbids_commerce
 from voice.narration.assemble import HEAD_S, TAIL_S
 from voice.narration.cache import segment_key
 from voice.narration.pool import Task
+from voice.script.frontmatter import LOST
 from voice.script.model import Plan, PlanChapter, Segment
 
 if TYPE_CHECKING:
@@ -30,7 +33,8 @@ _SYLLABIC_PER_S = 4.5
 _SYLLABIC = {"ja", "zh", "ko", "yue"}
 _MARKUP = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 SPEED_RANGE = (0.5, 2.0)
-_ORDER = re.compile(r"(\d+\.\d+)(?:=(\d+))?")
+_LISTED = 3
+_VARIATION = re.compile(r"(.+)=([0-9]{1,6})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,10 @@ def make_job(
                 continue
             name = plan.voice_of(segment)
             if name not in speakers:
-                speakers[name] = _speaker(name)
+                try:
+                    speakers[name] = _speaker(name)
+                except InputError as exc:
+                    raise InputError(f"segment {segment.id}: {exc.message}", hint=exc.hint) from exc
             pace = _checked_speed(segment, speed)
             utterances.append(Utterance(segment, chapter.number, speakers[name], pace))
     if not utterances:
@@ -201,7 +208,39 @@ def _speaker(name: str) -> Speaker:
             f"the voice {voice.qualified!r} names the model {voice.model!r}, which has no card",
             hint="Every model needs a card that states its licence; see docs/models.md.",
         )
-    return Speaker(voice, card, _version(engine), engine.fingerprint(voice.name))
+    if card.commercial == "yes" and forbids_commerce(card.licence):
+        raise ModelError(
+            f"the card of {card.id!r} says that {card.licence} allows commercial use; it does not",
+            hint="Report it to the engine's authors.",
+        )
+    reviewed = packaged_cards().get(card.id)
+    if reviewed is not None and reviewed != card:
+        raise ModelError(
+            f"the engine {voice.engine!r} has a card of its own for the model {card.id!r}, which "
+            "ships with vivavoce",
+            hint="Ask the engine's authors to give their model an id of its own.",
+        )
+    return Speaker(voice, card, _version(engine), _fingerprint(engine, voice))
+
+
+def _fingerprint(engine: SpeechEngine, voice: Voice) -> str:
+    """Return the engine's digest of `voice`; without one, a wrong sound could be in the cache."""
+    try:
+        digest: object = engine.fingerprint(voice.name)
+    except VivavoceError:
+        raise
+    except Exception as exc:
+        raise ModelError(
+            f"the engine {voice.engine!r} failed: fingerprint(): {type(exc).__name__}: {exc}",
+            hint="Try another voice, or report it to the engine's authors.",
+        ) from exc
+    if not isinstance(digest, str) or not digest:
+        raise ModelError(
+            f"the engine {voice.engine!r} gives {voice.name!r} the fingerprint {digest!r}, not a "
+            "digest",
+            hint="Report it to the engine's authors.",
+        )
+    return digest
 
 
 def _version(engine: SpeechEngine) -> str:
@@ -281,6 +320,22 @@ def _user() -> str:
         return "unknown"
 
 
+def losses(plan: Plan) -> list[str]:
+    """Say what of the book could not be read: missing files, damage, signs no voice can speak.
+
+    What is left out by design (notes, contents) is not among it.
+    """
+    places: dict[str, list[str]] = {}
+    for item in plan.skipped:
+        if item.key in LOST:
+            places.setdefault(item.what, []).append(item.where or item.excerpt)
+    return [
+        f"{len(where)} x {what}: {'; '.join(where[:_LISTED])}"
+        + (f"; and {len(where) - _LISTED} more" if len(where) > _LISTED else "")
+        for what, where in places.items()
+    ]
+
+
 def parse_orders(orders: Sequence[str], utterances: Iterable[Utterance]) -> dict[str, int | None]:
     """Read requests for new renderings: ``"3.12"`` or ``"3.12=2"``.
 
@@ -292,22 +347,19 @@ def parse_orders(orders: Sequence[str], utterances: Iterable[Utterance]) -> dict
     Raises
     ------
     InputError
-        Ill-formed, or there is no such segment among the chosen chapters.
+        There is no such segment among the chosen chapters.
     """
     known = {utterance.id for utterance in utterances}
     asked: dict[str, int | None] = {}
     for order in orders:
-        match = _ORDER.fullmatch(order.strip())
-        if match is None:
-            raise InputError(
-                f"{order!r} does not name a segment",
-                hint="Write CHAPTER.NUMBER, for instance 3.12, or 3.12=2 for its variation 2.",
-            )
-        segment, variation = match.groups()
+        segment, variation = order.strip(), None
+        if segment not in known and (match := _VARIATION.fullmatch(segment)):
+            segment, variation = match.groups()
         if segment not in known:
             raise InputError(
-                f"there is no segment {segment} to speak",
-                hint="The ids are in an exported plan: vivavoce plan BOOK -o FILE.",
+                f"there is no segment {segment!r} to speak",
+                hint="Write its id, for instance 3.12, or 3.12=2 for its variation 2. The ids are "
+                "in an exported plan: vivavoce plan BOOK -o FILE.",
             )
         asked[segment] = None if variation is None else int(variation)
     return asked

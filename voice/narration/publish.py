@@ -81,17 +81,23 @@ def check_possible(
         The bit rate is not one of the codec's, or the cover is not a picture.
     RefusedError
         A watermark is required and there is no model to make one.
+    ModelError
+        The watermark model of the configuration is not there.
+    StorageError, VerificationError
+        The keys that sign cannot be used.
     """
     from provenance import watermark
     from provenance.audio.containers import checked_bitrate, container
     from provenance.audio.tags import checked_cover
+    from provenance.manifest import certificates
     from provenance.seal import Tags
 
     encoder = container(kind)
     checked_bitrate(encoder, encoder.output_rate(_USUAL_RATE), bitrate)
     checked_cover(Tags(title="", cover=job.plan.cover, cover_type=job.plan.cover_type))
+    certificates.signing_identity(home)  # made on first use; a damaged or open key is said now
     required = require_watermark or home.setting("seal", "require_watermark")
-    if required and watermark.active(home) is None:
+    if watermark.active(home) is None and required:
         raise RefusedError(
             "a watermark is required, and this version has no watermark model",
             hint="Leave the requirement out: manifest and receipt are made all the same.",

@@ -17,20 +17,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from consent.errors import InputError
+from consent.errors import InputError, ModelError
 from consent.files import storage_error
 from voice.narration import publish
 from voice.narration.cache import SegmentCache
 from voice.narration.events import Listener, Notice, PhaseStarted, silent
 from voice.narration.hearing import listen
-from voice.narration.job import Job, make_job, parse_orders
+from voice.narration.job import Job, losses, make_job, parse_orders
 from voice.narration.pool import WorkerPool, default_workers
 from voice.narration.produce import Options, Producer
 from voice.narration.rendering import Renderings, look_up, render
 from voice.narration.result import CheckReport, NarrationResult, OutputReport
 from voice.narration.speed import remember_rtf
 from voice.narration.state import JobState
-from voice.narration.subtitles import check_formats
+from voice.narration.subtitles import check_formats, subtitle_path
 
 if TYPE_CHECKING:
     from consent.home import Home
@@ -137,10 +137,18 @@ def narrate(
         job, kind, bitrate=bitrate, require_watermark=require_watermark, home=home
     )
     run = _Run(home, registry, job, progress or silent)
+    for sentence in losses(plan):
+        run.warn(sentence)
     with ExitStack() as stack:
         stack.enter_context(_terminable())
         state = stack.enter_context(JobState(home, job.digest))
-        run.prepare(files, state, overwrite=overwrite, folder=Path(output) if per_chapter else None)
+        run.prepare(
+            files,
+            state,
+            overwrite=overwrite,
+            folder=Path(output) if per_chapter else None,
+            subtitles=formats,
+        )
         lease = stack.enter_context(run.lease(state))
         for segment, variation in orders.items():
             state.order(segment, variation)
@@ -223,6 +231,7 @@ class _Run:
         *,
         overwrite: bool,
         folder: Path | None,
+        subtitles: Sequence[str],
     ) -> None:
         """Look at the destinations before any work is done."""
         from provenance.seal import check_destination, recover
@@ -244,6 +253,8 @@ class _Run:
             # A file that this job may have published before it was killed is looked at later.
             known = str(target.path.absolute()) in begun
             check_destination(target.path, target.container, overwrite=overwrite or known)
+            for name in subtitles:
+                check_destination(subtitle_path(target.path, name), overwrite=overwrite or known)
 
     def lease(self, state: JobState) -> Lease:
         """Take up the interrupted job, or ask for a new authorization."""
@@ -280,6 +291,11 @@ class _Run:
                     check=lease.check,
                 )
             silent_ones = [u.id for u in utterances if renderings.of(u).samples == 0]
+            if len(silent_ones) == len(utterances):
+                raise ModelError(
+                    "the voice made no sound at all: there is nothing to put into a file",
+                    hint="Is there anything to say in the text? Try another voice.",
+                )
             if silent_ones:
                 self.warn(f"the voice made no sound for {', '.join(silent_ones[:10])}")
             if check:

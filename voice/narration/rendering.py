@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -209,6 +210,12 @@ def render(
     return meter.seconds
 
 
+def _reading_order(identifier: str) -> list[tuple[bool, int, str]]:
+    """Return a key that puts ``1.9`` before ``1.10``; ids of edited plans may hold any text."""
+    parts = enumerate(re.split(r"([0-9]{1,9})", identifier))  # every other part is a number
+    return [(bool(at % 2), int(part) if at % 2 else 0, part) for at, part in parts]
+
+
 def _excerpt(text: str) -> str:
     joined = " ".join(text.split())
     return joined if len(joined) <= 60 else joined[:59] + "…"
@@ -221,7 +228,7 @@ def _located(error: VivavoceError, utterance: Utterance) -> VivavoceError:
 
 
 def _refusal(refused: list[tuple[Utterance, VivavoceError]]) -> InputError:
-    refused.sort(key=lambda pair: tuple(map(int, pair[0].id.split("."))))
+    refused.sort(key=lambda pair: _reading_order(pair[0].id))
     lines = [
         f"  {utterance.id} {_excerpt(utterance.segment.text)!r}: {error.message}"
         for utterance, error in refused[:_LISTED]

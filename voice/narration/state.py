@@ -118,8 +118,8 @@ class JobState:
         found = {}
         for key in keys:
             rows = self._ask("SELECT value FROM verdict WHERE key = ?", key)
-            if rows:
-                found[key] = json.loads(rows[0][0])
+            if rows and (value := _record(rows[0][0])):
+                found[key] = value
         return found
 
     def remember_verdict(self, key: str, value: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ class JobState:
     def variations(self) -> dict[str, int]:
         """Return segment id -> variation, where the user ordered another rendering."""
         rows = self._ask("SELECT segment, value FROM variation WHERE job = ?", self._job)
-        return dict(rows)
+        return {str(segment): value for segment, value in rows if isinstance(value, int)}
 
     def order(self, segment: str, variation: int | None) -> int:
         """Order another rendering of a segment; return its variation.
@@ -154,7 +154,7 @@ class JobState:
     def outputs(self) -> dict[str, dict[str, Any]]:
         """Return path -> description of the files that this job made and did not finish with."""
         rows = self._ask("SELECT path, value FROM output WHERE job = ? AND open = 1", self._job)
-        return {path: json.loads(value) for path, value in rows}
+        return {str(path): value for path, text in rows if (value := _record(text))}
 
     def remember_output(self, path: Path, value: dict[str, Any]) -> None:
         """Keep what a published file holds."""
@@ -169,3 +169,12 @@ class JobState:
         """Close the job: orders are fulfilled, and running it again starts from the cache."""
         self._ask("UPDATE variation SET open = 0 WHERE job = ?", self._job)
         self._ask("UPDATE output SET open = 0 WHERE job = ?", self._job)
+
+
+def _record(text: Any) -> dict[str, Any] | None:
+    """Read what was kept, or None if somebody else has been at it: it is a cache."""
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -109,6 +109,11 @@ def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(formats))
 
 
+def subtitle_path(audio: Path, name: str) -> Path:
+    """Return where the subtitles of `audio` in the format `name` belong."""
+    return audio.with_suffix(f".{name}")
+
+
 def write_subtitles(timeline: Timeline, audio: Path, formats: Sequence[str]) -> tuple[Path, ...]:
     """Write subtitle files beside `audio`, with its name and the format's suffix.
 
@@ -125,7 +130,7 @@ def write_subtitles(timeline: Timeline, audio: Path, formats: Sequence[str]) -> 
     written = []
     for name in check_formats(formats):
         text = to_srt(timeline) if name == "srt" else to_vtt(timeline)
-        path = audio.with_suffix(f".{name}")
+        path = subtitle_path(audio, name)
         write_atomic(path, text.encode("utf-8"))
         written.append(path)
     return tuple(written)

@@ -50,7 +50,10 @@ KINDS: dict[str, str] = {
 }
 """Key for ``--keep`` -> what it is called in lists."""
 
-UNKEEPABLE = frozenset({"missing", "damaged", "empty", "unspeakable"})
+LOST = frozenset({"missing", "damaged", "unspeakable"})
+"""Not left out on purpose: the book has it, or should, and it cannot be read."""
+
+UNKEEPABLE = LOST | {"empty"}
 """Reported, but there is nothing that could be put back."""
 
 READ_TYPES = word_set(

@@ -254,6 +254,12 @@ def test_a_name_that_is_no_name_is_refused(tmp_path: Path, home: Home, name: str
         import_piper_voice(path, path, home, name=name)
 
 
+def test_commercial_use_cannot_be_claimed_against_the_licence(tmp_path: Path, home: Home) -> None:
+    path = tmp_path / "x.onnx"
+    with pytest.raises(InputError, match=r"CC-BY-NC-SA-4\.0, which forbids it"):
+        import_piper_voice(path, path, home, name="x", licence="CC-BY-NC-SA-4.0", commercial=True)
+
+
 def test_commercial_use_cannot_be_claimed_without_a_licence(tmp_path: Path, home: Home) -> None:
     path = tmp_path / "x"
     with pytest.raises(InputError, match="licence is not known"):

@@ -19,6 +19,7 @@ from voice import engines, models
 from voice.engines import ClippedWarning, checked, registry
 
 THIRD_PARTY = """
+from dataclasses import replace
 import numpy as np
 from voice.engines.base import Voice
 from voice.models.card import ModelCard, Source
@@ -64,6 +65,26 @@ class Usurper(BeepEngine):
 
 class Mute:
     name = "mute"
+
+
+class Leaving:
+    def __init__(self):
+        raise SystemExit(0)
+
+
+class Odd(BeepEngine):
+    name = "odd"
+
+    def voices(self):
+        good = Voice("good", "odd", ("en",), "unspecified", "beep-1", "CC0-1.0", True)
+        return [good, replace(good, name="wordless", languages=None)]
+
+
+class Liar(BeepEngine):
+    name = "liar"
+
+    def voices(self):
+        return [Voice("x", "liar", ("en",), "unspecified", "beep-1", "CC-BY-NC-4.0", True)]
 
 
 class Stumbling(BeepEngine):
@@ -134,6 +155,9 @@ def test_an_unknown_voice_gets_near_matches(site: Path, name: str) -> None:
         ("mute = beep_engine:Mute", "it lacks cards, voices, fingerprint, load"),
         ("other = beep_engine:BeepEngine", "calls itself 'beep'"),
         ("coqui = beep_engine:Usurper", "the name 'coqui' is taken by the engine of vivavoce"),
+        ("leaving = beep_engine:Leaving", "cannot be loaded: SystemExit: 0"),
+        ("odd = beep_engine:Odd", "'wordless' with the languages None"),
+        ("liar = beep_engine:Liar", "'x' as free for commerce under CC-BY-NC-4.0"),
         ("stumbling = beep_engine:Stumbling", "voices(): RuntimeError: no sound card"),
     ],
 )
@@ -176,6 +200,7 @@ class Returning:
         (np.zeros(5), "type float64"),
         (np.array([0.0, np.nan], np.float32), "not numbers"),
         (np.array([0.0, np.inf], np.float32), "not numbers"),
+        (np.zeros(24_000 * 71, np.float32), "returned 71 s of sound for 5 characters"),
         (ValueError("boom"), "failed on 'hello': ValueError: boom"),
     ],
 )

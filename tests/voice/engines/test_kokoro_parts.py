@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent.errors import InputError, ModelError
+from consent.errors import InputError, ModelError, StorageError
 from consent.home import Home
 from voice.engines.base import SpeechEngine
 from voice.engines.kokoro import KokoroEngine, edges, machine, tokens, voices
@@ -124,3 +124,37 @@ def test_a_compiler_that_fails_is_reported(tmp_path: Path, monkeypatch):
     with pytest.raises(ModelError, match="cannot compile"):
         native.library(Home.open(tmp_path))
     assert not list((tmp_path / "cache" / "kokoro").iterdir())
+
+
+def test_a_full_disk_is_said_and_not_taken_for_a_missing_compiler(tmp_path: Path, monkeypatch):
+    from voice.engines.kokoro import native, tuning
+
+    compiler = tmp_path / "g++"
+    compiler.write_text(
+        "#!/bin/sh\necho 'ld: final link failed: No space left on device' >&2\nexit 1\n"
+    )
+    compiler.chmod(0o755)
+    monkeypatch.setattr(machine, "compiler", lambda: str(compiler))
+    home = Home.open(tmp_path / "home")
+    with pytest.raises(StorageError, match="disk is full"):
+        native.library(home)
+    with pytest.raises(StorageError, match="disk is full"):
+        tuning.choose(home)
+    assert not list((home.cache / "kokoro").glob("*.json")), "a full disk is no lasting choice"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"precision": "int3", "kernels": false}',
+        '{"precision": "float32", "kernels": 7}',
+        "[1]",
+        "",
+    ],
+)
+def test_a_remembered_choice_that_is_none_is_measured_again(tmp_path: Path, text):
+    from voice.engines.kokoro import tuning
+
+    file = tmp_path / "choice.json"
+    file.write_text(text)
+    assert tuning._read(file) is None

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -249,6 +250,31 @@ def test_a_refusal_names_model_licence_and_reason(identifier: str, phrases: list
     for phrase in phrases:
         assert phrase in sentence
     assert models.licence_problem(card, commercial=False) is None
+
+
+@pytest.mark.parametrize(
+    ("licence", "forbids"),
+    [
+        ("CC-BY-NC-4.0", True),
+        ("CC-BY-NC-ND-4.0", True),
+        ("Some non-commercial licence", True),
+        ("CC-BY-4.0", False),
+        ("NCSA", False),
+        ("MIT OR CC-BY-NC-4.0", False),
+        ("MIT AND CC-BY-NC-4.0", True),
+    ],
+)
+def test_a_licence_that_says_so_itself_is_not_called_commercial(
+    tmp_path: Path, licence: str, forbids: bool
+) -> None:
+    text = (Path(models.__file__).parent / "cards" / "kokoro-82m.toml").read_text("utf-8")
+    card = tmp_path / "card.toml"
+    card.write_text(re.sub(r"(?m)^licence = .*$", f'licence = "{licence}"', text), "utf-8")
+    if forbids:
+        with pytest.raises(InputError, match="forbids commercial use"):
+            models.ModelCard.from_toml(card)
+    else:
+        assert models.ModelCard.from_toml(card).commercial == "yes"
 
 
 def test_an_unknown_licence_is_not_a_yes() -> None:

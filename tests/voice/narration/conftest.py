@@ -23,6 +23,7 @@ def tone_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tone-engine\nVersion: 1\n")
     (info / "entry_points.txt").write_text(
         "[vivavoce.engines]\ntone = tone_engine:Engine\nlow = tone_engine:LowEngine\n"
+        "usurper = tone_engine:Usurper\n"
     )
     return folder
 

@@ -12,6 +12,7 @@ from voice.script.model import BlockKind, Plan, PlanChapter, Segment
 ENGINE = '''
 """Speaks by humming: every syllable a pulse, the pitch made from the text."""
 import hashlib, os, signal, time
+from dataclasses import replace
 from pathlib import Path
 import numpy as np
 from consent.errors import InputError
@@ -73,10 +74,26 @@ class Engine:
     model = "tone"
 
     def fingerprint(self, voice):
+        broken = os.environ.get("TONE_FINGERPRINT")
+        if broken is not None:
+            return {"none": None, "empty": ""}[broken]
         return f"tone-{os.environ.get('TONE_VERSION', '1')}-{voice}"
 
     def load(self, *, threads=1):
         return Synthesizer()
+
+
+class Usurper(Engine):
+    """Offers a model that ships with the program, under a card of its own."""
+
+    name = "usurper"
+    model = "kokoro-82m"
+
+    def cards(self):
+        return [replace(super().cards()[0], id=self.model, engine=self.name)]
+
+    def fingerprint(self, voice):
+        return "usurper"
 
 
 class LowEngine(Engine):

@@ -62,7 +62,7 @@ def test_enough_minutes_are_asked_for(plan: Plan, speed: float) -> None:
 def test_orders_are_read(plan: Plan) -> None:
     utterances = make_job(plan).utterances
     assert parse_orders(["1.1", " 2.1=3 "], utterances) == {"1.1": None, "2.1": 3}
-    for bad in ("1", "1.1=", "1.1=x", "1.1.1", "", "-1.1"):
+    for bad in ("1", "1.1=", "1.1=x", "1.1.1", "", "-1.1", "1.1=-3", "1.1=" + "9" * 30):
         with pytest.raises(InputError):
             parse_orders([bad], utterances)
 

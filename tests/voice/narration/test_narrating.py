@@ -19,6 +19,7 @@ from provenance.verify import verify
 from voice.narration import NarrationResult, narrate, speak
 from voice.narration.events import Event, Notice, PhaseStarted, Progress
 from voice.narration.job import make_job
+from voice.script.model import Skipped
 
 CHAPTERS = (
     ["Part one.", "It was a dark night.", "Sir?", "Nobody was there."],
@@ -198,9 +199,10 @@ def test_a_watermark_that_cannot_be_made_is_refused_before_any_work(
         ({"speed": 3.0}, InputError, "speed 3"),
         ({"workers": 0}, InputError, "workers is 0"),
         ({"rerender": ("nine",)}, InputError, "'nine'"),
-        ({"rerender": ("9.9",)}, InputError, r"no segment 9\.9"),
+        ({"rerender": ("9.9",)}, InputError, r"no segment '9\.9'"),
         ({"output": Path("/nonexistent/book.m4b")}, StorageError, "does not exist"),
         ({"bitrate": 1000}, InputError, "1000"),
+        ({"output": Path("caf\udce9.m4b")}, InputError, "not a name in UTF-8"),
     ],
 )
 def test_bad_options_are_refused_before_any_work(
@@ -243,6 +245,91 @@ def test_segments_that_cannot_be_spoken_are_listed_and_the_rest_is_kept(
     assert playable(tmp_path) == []
     result = run(["One.", "Two.", "Three.", "Four."])
     assert result.rendered == 2
+
+
+def test_segments_of_an_edited_plan_may_have_any_id(run: Any, tone: ToneFolder) -> None:
+    plan = make_plan(["One.", "Never [refuse].", "Nor [refuse].", "Four."])
+    names = ("1.10", "1.9", "intro²", "1.2a")
+    segments = tuple(
+        replace(segment, id=name)
+        for segment, name in zip(plan.chapters[0].segments, names, strict=True)
+    )
+    edited = replace(plan, chapters=(replace(plan.chapters[0], segments=segments),))
+    with pytest.raises(InputError, match=r"2 segments cannot be spoken:\n  1\.9.*\n  intro²"):
+        run(plan=edited)
+    fine = tuple(replace(s, spoken=s.spoken.replace("[refuse]", "mind")) for s in segments)
+    edited = replace(plan, chapters=(replace(plan.chapters[0], segments=fine),))
+    run(plan=edited, rerender=("1.2a", "intro²=3"))
+    assert sorted(tone.spoken()[-3:]) == [(0, "Never mind."), (1, "Four."), (3, "Nor mind.")]
+
+
+def test_an_unknown_voice_in_a_plan_is_named_with_its_segment(run: Any) -> None:
+    plan = make_plan(["One.", "nobody| Two."])
+    with pytest.raises(InputError, match=r"^segment 1\.2: .*'nobody'"):
+        run(plan=plan)
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"), [("none", "None"), ("empty", "''"), ("other", "failed.*KeyError")]
+)
+def test_an_engine_without_a_digest_of_its_sound_is_not_used(
+    run: Any, monkeypatch: pytest.MonkeyPatch, broken: str, said: str
+) -> None:
+    monkeypatch.setenv("TONE_FINGERPRINT", broken)
+    with pytest.raises(ModelError, match=f"'tone'.*{said}"):
+        run(["One."])
+
+
+def test_no_engine_can_speak_under_the_card_of_a_model_that_ships(run: Any) -> None:
+    with pytest.raises(ModelError, match="card of its own for the model 'kokoro-82m'"):
+        run(plan=make_plan(["One."], narrator="usurper:alto"))
+
+
+def test_what_of_the_book_is_missing_is_said_while_narrating(run: Any) -> None:
+    lost = [Skipped("missing file", f"book.epub: c{n}.xhtml", "", 0, "missing") for n in range(5)]
+    by_design = Skipped("contents", "toc.xhtml", "One 1", 2, "contents")
+    result = run(plan=replace(make_plan(["One."]), skipped=(*lost, by_design)))
+    (said,) = [warning for warning in result.warnings if "missing" in warning]
+    assert said.startswith("5 x missing file: book.epub: c0.xhtml;")
+    assert said.endswith("and 2 more")
+    assert not any("contents" in warning for warning in result.warnings)
+
+
+def test_subtitles_of_somebody_else_are_not_replaced_unless_asked(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "book.srt").write_text("mine")
+    with pytest.raises(InputError, match=r"book\.srt exists already"):
+        run(["One."], subtitles=("vtt", "srt"))
+    assert playable(tmp_path) == []
+    assert (tmp_path / "book.srt").read_text() == "mine"
+    run(["One."], subtitles=("vtt", "srt"), overwrite=True)
+    assert "One." in (tmp_path / "book.srt").read_text()
+
+
+def test_sound_that_is_not_there_at_all_is_an_error(run: Any, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no sound at all"):
+        run(["I am [mute]."])
+    assert playable(tmp_path) == []
+
+
+def test_an_open_signing_key_is_said_before_any_work(
+    run: Any, home: Home, tone: ToneFolder
+) -> None:
+    run(["One."])
+    (home.keys / "c2pa-signing.pem").chmod(0o644)
+    spoken = len(tone.spoken())
+    with pytest.raises(StorageError, match="open to other users"):
+        run(["Two."], overwrite=True)
+    assert len(tone.spoken()) == spoken
+
+
+def test_notes_that_somebody_has_scribbled_on_are_forgotten(run: Any, home: Home) -> None:
+    run(["One."])
+    with sqlite3.connect(home.cache / "narration.db") as database:
+        database.execute("UPDATE output SET value = 'junk', open = 1")
+        database.execute("INSERT INTO variation SELECT job, '1.1', 'junk', 1 FROM output")
+        database.execute("UPDATE verdict SET value = '[]'")
+    database.close()
+    assert run(["One."], overwrite=True).complete
 
 
 def test_a_segment_that_kills_its_worker_ends_the_job_with_its_name(

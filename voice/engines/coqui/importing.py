@@ -12,7 +12,7 @@ from consent.files import storage_error, write_atomic
 from voice.engines.base import Voice
 from voice.engines.coqui import convert, library
 from voice.engines.coqui.piper import read_piper_voice
-from voice.models.card import ModelCard
+from voice.models.card import ModelCard, forbids_commerce
 from voice.models.integrity import digest_file, locked
 
 if TYPE_CHECKING:
@@ -60,6 +60,11 @@ def import_piper_voice(
         raise InputError(
             "commercial use was claimed for a voice whose licence is not known",
             hint="State the licence as its publisher does: --licence CC-BY-4.0",
+        )
+    if commercial and forbids_commerce(licence):
+        raise InputError(
+            f"commercial use was claimed for a voice under {licence}, which forbids it",
+            hint="Leave out --commercial, or correct --licence.",
         )
     if not _NAME.fullmatch(name) or name == "joe":
         raise InputError(

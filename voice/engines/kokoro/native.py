@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
+import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +20,7 @@ from torch import Tensor
 from consent.errors import ModelError
 from voice.engines.kokoro import machine
 from voice.engines.kokoro.layers import Layers, Norm
+from voice.models.integrity import storage
 
 if TYPE_CHECKING:
     from consent.home import Home
@@ -44,6 +48,8 @@ def library(home: Home) -> Path:
     ------
     ModelError
         There is no compiler, or it fails.
+    StorageError
+        The disk is full, or the home cannot be written.
     """
     source = (resources.files("voice.engines.kokoro") / "kernels.cpp").read_bytes()
     key = hashlib.sha256(source + machine.processor().encode() + " ".join(_FLAGS).encode())
@@ -53,8 +59,7 @@ def library(home: Home) -> Path:
     program = machine.compiler()
     if program is None:
         raise ModelError("there is no C++ compiler on this machine", hint="Install g++ or clang++.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    with storage(target), _folder_beside(target) as folder:
         code, built = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
         code.write_bytes(source)
         reason = ""
@@ -65,12 +70,22 @@ def library(home: Home) -> Path:
                 capture_output=True,
                 text=True,
                 check=False,
+                env=os.environ | {"LC_ALL": "C"},  # its message is read below
             )
+            if "No space left" in result.stderr:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if result.returncode == 0:
                 built.replace(target)
                 return target
             reason = result.stderr.strip().splitlines()[0] if result.stderr else "no message"
     raise ModelError(f"{program} cannot compile Kokoro's kernels: {reason}")
+
+
+@contextmanager
+def _folder_beside(target: Path) -> Iterator[str]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        yield folder
 
 
 class NativeLayers(Layers):

@@ -83,9 +83,11 @@ def make_layers(choice: Choice, home: Home, *, threads: int = 1) -> Layers:
 
 def _read(file: Path) -> Choice | None:
     try:
-        return Choice(**json.loads(file.read_bytes()))
+        choice = Choice(**json.loads(file.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
+    sound = choice.precision in _DTYPES and isinstance(choice.kernels, bool)
+    return choice if sound else None
 
 
 def _measure(home: Home) -> Choice:
