@@ -253,8 +253,9 @@ def speak(
     from consent.home import Home
     from consent.registry import Registry
     from voice.narration import speak as speak_text
+    from voice.script.decoding import decode
 
-    words = sys.stdin.read() if text == "-" else text
+    words = decode(sys.stdin.buffer.read(), "standard input") if text == "-" else text
     home = Home.open()
     with Registry.open(home) as registry, display(quiet=as_json) as progress:
         result = speak_text(

@@ -158,6 +158,21 @@ def test_ctrl_c_is_answered_with_how_to_go_on(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+def test_speaking_from_standard_input_decodes_it_as_books_are_decoded(tmp_path: Path) -> None:
+    def speak(data: bytes) -> str:
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", "speak", "-", "-v", "nobody", "-o", "x.wav"],
+            input=data,
+            capture_output=True,
+            cwd=tmp_path,
+            env=os.environ | {"VIVAVOCE_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)},
+            check=False,
+        ).stderr.decode()
+
+    assert "nobody" in speak(b"caf\xe9, in an old encoding")
+    assert "standard input: this is not text" in speak(bytes(500))
+
+
 def test_the_configuration_can_make_all_work_commercial(run, tmp_path: Path) -> None:
     run("doctor")
     (tmp_path / "home" / "config.toml").write_text("[narration]\ncommercial = true\n")
