@@ -10,6 +10,7 @@ import typer
 
 from cli.output import emit_json, say, table
 from consent.errors import InputError
+from consent.files import read_limited
 
 app = typer.Typer(help="The registry's own keys: list, back up, restore.", no_args_is_help=True)
 
@@ -22,9 +23,11 @@ PassphraseFile = Annotated[
 def _passphrase(file: Path | None, *, confirm: bool) -> str:
     if file is not None:
         try:
-            lines = file.read_text("utf-8").splitlines()
+            lines = read_limited(file).decode("utf-8").splitlines()
         except OSError as exc:
             raise InputError(f"cannot read the passphrase file {file}: {exc.strerror}") from exc
+        except UnicodeDecodeError as exc:
+            raise InputError(f"the passphrase file {file} is not UTF-8 text") from exc
         text = lines[0] if lines else ""
     elif "VIVAVOCE_PASSPHRASE" in os.environ:
         text = os.environ["VIVAVOCE_PASSPHRASE"]

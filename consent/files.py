@@ -25,10 +25,28 @@ def storage_error(exc: OSError, path: Path) -> StorageError:
         errno.EACCES: ("permission denied", "Choose a folder you can write to."),
         errno.EPERM: ("permission denied", "Choose a folder you can write to."),
         errno.ENOENT: ("the folder does not exist", f"Create it first: mkdir -p {path.parent}"),
+        errno.EEXIST: ("there is something else of that name", "Look what it is; move it away."),
         errno.ENOTDIR: ("a part of the path is a file, not a folder", "Check the path."),
     }
     reason, hint = reasons.get(exc.errno or 0, (exc.strerror or str(exc), "Check the path."))
     return StorageError(f"cannot write {path}: {reason}", hint=hint)
+
+
+def read_limited(path: Path, limit: int = 16 << 20) -> bytes:
+    """Return the bytes of a file, or fail if there are more than `limit`.
+
+    A device or a pipe states no size and may have no end: it is read no further.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, or is too large (``EFBIG``).
+    """
+    with Path(path).open("rb") as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"too large: more than {limit >> 20} MiB", str(path))
+    return data
 
 
 def fsync_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from consent import toml
 from consent.errors import InputError, StorageError
-from consent.files import storage_error
+from consent.files import read_limited, storage_error
 
 #: Every setting of ``config.toml``: section, then key and type. Anything else is refused, so
 #: that a misspelt setting never silently means "off".
@@ -163,7 +163,7 @@ def _own(folder: Path) -> None:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        data = path.read_bytes()
+        data = read_limited(path)
     except FileNotFoundError:
         return {}
     except OSError as exc:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from consent.errors import InputError, StorageError
-from consent.files import write_atomic
+from consent.files import storage_error, write_atomic
 from consent.home import Home
 from consent.locks import FileLock
 from provenance.scratch import publish
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 def _folder(home: Home) -> Path:
     folder = home.root / "sealing"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as exc:
+        raise storage_error(exc, folder) from exc
     return folder
 
 

@@ -30,7 +30,7 @@ from typing import Any
 from cryptography import x509
 
 from consent.errors import InputError, VerificationError
-from consent.files import storage_error, write_atomic
+from consent.files import read_limited, storage_error, write_atomic
 from consent.home import Home
 from consent.log.note import Verifier
 from provenance.manifest import certificates
@@ -160,9 +160,7 @@ def trust_add(home: Home, path: Path, *, name: str | None = None) -> TrustEntry:
         expired, a malformed log key; or the name or signer is already there.
     """
     try:
-        if path.stat().st_size > LIMIT:
-            raise InputError(f"{path} is too large for a trust bundle")
-        data = path.read_bytes()
+        data = read_limited(path, LIMIT)
     except OSError as exc:
         raise InputError(f"cannot read {path}: {exc.strerror}") from exc
     entry = _parse(data, str(path), name=name, new=True)

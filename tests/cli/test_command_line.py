@@ -173,6 +173,50 @@ def test_speaking_from_standard_input_decodes_it_as_books_are_decoded(tmp_path: 
     assert "standard input: this is not text" in speak(bytes(500))
 
 
+def test_one_unreadable_file_does_not_hide_what_is_known_of_the_others(run, tmp_path: Path) -> None:
+    (tmp_path / "text.wav").write_text("no sound")
+    (tmp_path / "bare.wav").write_bytes(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0" + bytes(40))
+    shown = run("verify", "text.wav", "bare.wav", "missing.wav")
+    assert shown.returncode == 12
+    assert "bare.wav: absent" in shown.stdout
+    assert "text.wav is not an audio file" in shown.stderr
+    assert "missing.wav" in shown.stderr
+    rows = json.loads(run("verify", "text.wav", "bare.wav", "--json").stdout)
+    assert [(row["path"], row["status"]) for row in rows] == [
+        ("text.wav", "unreadable"),
+        ("bare.wav", "absent"),
+    ]
+    assert run("verify", "text.wav", "missing.wav").returncode == 3
+
+
+def test_files_without_an_end_are_not_read_to_it(run, tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("Hello there.")
+    for arguments in (
+        ("trust", "add", "/dev/zero"),
+        ("plan", "book.txt", "--cast", "/dev/zero"),
+        ("plan", "book.txt", "--lexicon", "/dev/zero"),
+        ("keys", "backup", "x", "--passphrase-file", "/dev/zero"),
+    ):
+        result = run(*arguments)
+        assert result.returncode == 3, result.stderr
+        assert "/dev/zero" in result.stderr and "more than" in result.stderr
+
+
+def test_a_passphrase_that_is_no_text_is_refused(run, tmp_path: Path) -> None:
+    (tmp_path / "phrase").write_bytes(b"\xff\xfe")
+    result = run("keys", "backup", "x", "--passphrase-file", "phrase")
+    assert result.returncode == 3
+    assert "phrase is not UTF-8" in result.stderr
+
+
+def test_a_home_with_a_file_in_the_way_is_said(run, tmp_path: Path) -> None:
+    run("doctor")
+    (tmp_path / "home" / "sealing").write_text("x")
+    result = run("speak", "Hello.", "-v", "kokoro:af_heart", "-o", "x.wav")
+    assert result.returncode == 7, result.stderr
+    assert "something else of that name" in result.stderr
+
+
 def test_the_configuration_can_make_all_work_commercial(run, tmp_path: Path) -> None:
     run("doctor")
     (tmp_path / "home" / "config.toml").write_text("[narration]\ncommercial = true\n")

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from consent import toml
 from consent.errors import InputError
+from consent.files import read_limited
 from voice.script.attribution import Attributor
 from voice.script.characters import primary
 from voice.script.model import Block
@@ -57,7 +58,7 @@ class Cast:
         """
         where = f"cast {path}"
         try:
-            data = Path(path).read_bytes()
+            data = read_limited(path)
         except OSError as exc:
             raise InputError(f"{where}: cannot be read: {exc.strerror}") from exc
         return cls.from_mapping(toml.parse(data, where), where=where)

@@ -15,10 +15,12 @@ from typing import Any, Self
 
 from consent import toml
 from consent.errors import InputError
+from consent.files import read_limited
 from voice.script.characters import clean, primary
 from voice.script.phonetic import to_ipa
 from voice.script.xml import attribute, children, descendants, local, parse_xml, text_of
 
+_MAX_BYTES = 64 << 20
 MAX_WORDS = 8
 """Longest phrase, in words."""
 
@@ -68,7 +70,7 @@ class Lexicon:
             The file cannot be read or an entry is wrong; the message names it.
         """
         try:
-            data = Path(path).read_bytes()
+            data = read_limited(path, _MAX_BYTES)
         except OSError as exc:
             raise InputError(f"lexicon {path}: cannot be read: {exc.strerror}") from exc
         if data.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):

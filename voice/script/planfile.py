@@ -17,7 +17,7 @@ from typing import Any
 
 from consent import toml
 from consent.errors import InputError
-from consent.files import write_atomic
+from consent.files import read_limited, write_atomic
 from voice.script.model import BlockKind, Plan, PlanChapter, Segment, Skipped
 from voice.script.normalise import normalise
 from voice.script.segments import MAX_CHARACTERS
@@ -25,6 +25,7 @@ from voice.script.segments import MAX_CHARACTERS
 FORMAT = 1
 _MAX_PAUSE = 60.0
 _MAX_NUMBER = 100_000
+_MAX_BYTES = 512 << 20
 
 _HEADER = """\
 # A reading, as vivavoce will speak it. Edit it and feed it back:
@@ -137,7 +138,7 @@ def load_plan(path: Path) -> Plan:
     """
     path = Path(path)
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_limited(path, _MAX_BYTES).decode("utf-8-sig")
     except OSError as exc:
         raise InputError(f"plan {path}: cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
