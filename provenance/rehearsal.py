@@ -14,6 +14,7 @@ import numpy as np
 
 from consent.files import storage_error
 from provenance.audio.containers import Container
+from provenance.audio.cutting import Cutter
 from provenance.audio.encode import ChapterSpan, encode
 from provenance.audio.pcm import FloatArray
 from provenance.audio.tags import Tags
@@ -64,24 +65,15 @@ def encoded_peaks(
                 progress=progress,
             )
             with opened_blocks(file, mono=True) as (blocks, heard_rate):
-                return _peaks(blocks, [c.samples for c in chapters], heard_rate / sample_rate)
+                cutter = Cutter(blocks)
+                # What the codec adds after the end belongs to the last chapter.
+                ends = np.round(np.cumsum([c.samples for c in chapters]) * heard_rate / sample_rate)
+                cuts = [*map(int, ends[:-1]), None]
+                return [_peak(cutter.until(cut)) for cut in cuts]
     except OSError as exc:
         raise storage_error(exc, home.cache) from exc
 
 
-def _peaks(blocks: Iterator[FloatArray], lengths: Sequence[int], ratio: float) -> list[float]:
-    """Return the peak of each stretch; what comes after the last belongs to the last."""
-    ends = np.round(np.cumsum(lengths) * ratio).astype(int)
-    peaks = np.zeros(len(lengths))
-    place = position = 0
-    for whole in blocks:
-        block = whole
-        while block.size:
-            last = place == len(lengths) - 1
-            part = block if last else block[: max(0, ends[place] - position)]
-            peaks[place] = max(peaks[place], float(np.abs(part).max(initial=0.0)))
-            position += part.size
-            block = block[part.size :]
-            if not last and position >= ends[place]:
-                place += 1
-    return [20 * math.log10(max(float(peak), 1e-7)) for peak in peaks]
+def _peak(blocks: Iterator[FloatArray]) -> float:
+    peak = max((float(np.abs(block).max(initial=0.0)) for block in blocks), default=0.0)
+    return 20 * math.log10(max(peak, 1e-7))

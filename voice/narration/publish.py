@@ -18,7 +18,6 @@ from consent.canonical import canonical, commitment, new_salt
 from consent.errors import InputError, RefusedError
 from voice.narration.assemble import ChapterTrack, Piece, voice_gains
 from voice.narration.cache import SegmentCache
-from voice.narration.cutting import Cutter
 from voice.narration.job import Job
 from voice.narration.master import ACX, MasteredChapter
 from voice.narration.proof import prove
@@ -351,6 +350,7 @@ def adopt(path: Path, intent: dict[str, Any], registry: Registry) -> SealedOutpu
 
 def measure(path: Path, timeline: Timeline) -> tuple[ChapterReport, ...]:
     """Decode a finished file and measure each chapter as a player would hear it."""
+    from provenance.audio.cutting import Cutter
     from provenance.audio.decode import opened_blocks
     from provenance.listening.levels import acx_problems
     from provenance.listening.levels import measure as measure_levels
