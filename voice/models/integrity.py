@@ -7,10 +7,11 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from consent.errors import ModelError
 from consent.files import storage_error, write_atomic
+from consent.locks import FileLock
 
 _BLOCK = 1 << 20
 
@@ -74,15 +75,12 @@ def locked(models: Path, name: str) -> Iterator[None]:
     """Hold the lock of one model against other processes; the file stays behind, empty."""
     with storage(models):
         models.mkdir(parents=True, exist_ok=True)
-        stream: IO[bytes] = (models / f".{name}.lock").open("ab")
-    with stream:
-        try:
-            import fcntl
-        except ImportError:  # not POSIX: joining twice at once is wasteful, not wrong
-            yield
-            return
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    lock = FileLock(models / f".{name}.lock")
+    lock.acquire(timeout=None)
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def known_digest(folder: Path, target: Path) -> str:
