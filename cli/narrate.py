@@ -236,6 +236,9 @@ def speak(
     text: Annotated[str, typer.Argument(help="What to say, or - for standard input.")],
     output: Annotated[Path, typer.Option("--output", "-o", help=".wav .flac .mp3 .m4a")],
     voice: VoiceName = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of the text, e.g. de; the voice's if not given.")
+    ] = None,
     lexicon: LexiconFile = None,
     speed: Annotated[
         float, typer.Option(min=0.5, max=2.0, help="Pace; 1 is the voice's own.")
@@ -264,6 +267,7 @@ def speak(
             output=output,
             home=home,
             registry=registry,
+            language=language,
             lexicon=_lexicon(lexicon),
             speed=speed,
             commercial=commercial or bool(home.setting("narration", "commercial")),
