@@ -34,6 +34,7 @@ __all__ = [
     "PrivateKey",
     "backup",
     "check_permissions",
+    "has_secret",
     "key_id",
     "key_path",
     "list_keys",
@@ -106,6 +107,11 @@ def secret(home: Home, name: str, *, length: int = 32) -> bytes:
     if len(value) != length:
         raise VerificationError(f"{path} holds {len(value)} bytes, expected {length}")
     return value
+
+
+def has_secret(home: Home, name: str) -> bool:
+    """Return whether the secret `name` exists already."""
+    return (home.keys / f"{_checked(name)}.secret").exists()
 
 
 def key_path(home: Home, name: str) -> Path:
