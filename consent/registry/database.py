@@ -18,7 +18,7 @@ from consent.home import Home
 from consent.locks import FileLock
 
 #: The schema this program is written for: the newest file in ``migrations/versions``.
-REVISION = "0001"
+REVISION = "0002"
 
 _BUSY_TIMEOUT_MS = 30_000
 _MIGRATION_LOCK = 0x76697661  # any constant: names the lock among the server's advisory locks

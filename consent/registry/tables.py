@@ -1,11 +1,14 @@
-"""Tables of the registry. The schema's history is in ``migrations``."""
+"""Tables of the registry. The schema's history is in ``migrations``.
+
+``ref`` is what the log calls a row by: a commitment to its id, so that the log names nobody.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, MetaData, Text
+from sqlalchemy import BigInteger, DateTime, Dialect, Index, MetaData, Text, UniqueConstraint
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -121,6 +124,7 @@ class VoiceUseRow(Table, table=True):
     basis: str = Field(max_length=16)
     licence: str = Field(max_length=200)
     duration_ms: int = Field(sa_type=BigInteger)
+    grant_id: str | None = Field(default=None, max_length=64, index=True)
 
 
 class LogIndexRow(Table, table=True):
@@ -132,3 +136,193 @@ class LogIndexRow(Table, table=True):
     kind: str = Field(max_length=16, index=True)
     subject: str = Field(max_length=64, index=True)
     leaf_hash: str = Field(max_length=64)
+
+
+class PartyRow(Table, table=True):
+    """A person or an organisation; who that is, is sealed under the person's key."""
+
+    __tablename__ = "parties"
+
+    id: str = Field(primary_key=True, max_length=32)
+    ref: str = Field(max_length=64, unique=True)
+    kind: str = Field(max_length=16)
+    state: str = Field(max_length=16)
+    handle_index: str = Field(max_length=80, unique=True)
+    profile: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    leaf_index: int = Field(sa_type=BigInteger, unique=True)
+    signature: str = Field(max_length=128)
+
+
+class PartyKeyRow(Table, table=True):
+    """One key in the history of a party's keys."""
+
+    __tablename__ = "party_keys"
+
+    did: str = Field(primary_key=True, max_length=100)
+    ref: str = Field(max_length=64, unique=True)
+    party_id: str = Field(max_length=32, index=True, foreign_key="parties.id")
+    held: str = Field(max_length=16)
+    key_name: str = Field(max_length=64)
+    state: str = Field(max_length=16)
+    valid_from: datetime = Field(sa_type=UTCDateTime)
+    valid_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    compromised_since: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    # Entry of the log from which on the key is good no longer: order decides, not dates.
+    ended_leaf: int | None = Field(default=None, sa_type=BigInteger)
+    leaf_index: int = Field(sa_type=BigInteger, unique=True)
+    signature: str = Field(max_length=128)
+
+
+class MandateRow(Table, table=True):
+    """Why one party may act for another."""
+
+    __tablename__ = "mandates"
+
+    id: str = Field(primary_key=True, max_length=64)
+    ref: str = Field(max_length=64, unique=True)
+    principal: str = Field(max_length=32, index=True, foreign_key="parties.id")
+    representative: str = Field(max_length=32, index=True, foreign_key="parties.id")
+    kind: str = Field(max_length=16)
+    scope: str = Field(max_length=200)
+    valid_from: datetime = Field(sa_type=UTCDateTime)
+    valid_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    document: str = Field(sa_type=Text)
+    leaf_index: int = Field(sa_type=BigInteger, unique=True)
+    signature: str = Field(max_length=128)
+
+
+class VoiceRow(Table, table=True):
+    """A voice that belongs to a party."""
+
+    __tablename__ = "voices"
+
+    name: str = Field(primary_key=True, max_length=200)
+    ref: str = Field(max_length=64, unique=True)
+    owner: str = Field(max_length=32, index=True, foreign_key="parties.id")
+    state: str = Field(max_length=16)
+    details: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    leaf_index: int = Field(sa_type=BigInteger, unique=True)
+    signature: str = Field(max_length=128)
+
+
+class GrantRow(Table, table=True):
+    """A grant: what it is found by, the sealed document, and its signed, changing state."""
+
+    __tablename__ = "grants"
+    __table_args__ = (
+        UniqueConstraint("status_list", "status_index"),
+        Index("ix_grants_voice_licensee", "voice", "licensee"),
+    )
+
+    id: str = Field(primary_key=True, max_length=64)
+    ref: str = Field(max_length=64, unique=True)
+    digest: str = Field(max_length=64, unique=True)
+    voice: str = Field(max_length=200)
+    owner: str = Field(max_length=32, index=True, foreign_key="parties.id")
+    licensee: str = Field(max_length=32, index=True, foreign_key="parties.id")
+    document: str = Field(sa_type=Text)
+    valid_from: datetime = Field(sa_type=UTCDateTime)
+    valid_until: datetime = Field(sa_type=UTCDateTime)
+    granted_ms: int | None = Field(default=None, sa_type=BigInteger)
+    review: bool
+    status_list: str = Field(max_length=200)
+    status_index: int = Field(sa_type=BigInteger)
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    leaf_index: int = Field(sa_type=BigInteger, unique=True)
+    signature: str = Field(max_length=128)
+    # What follows changes, and is signed anew with every change.
+    status: str = Field(max_length=16)
+    status_since: datetime = Field(sa_type=UTCDateTime)
+    status_checked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    superseded_by: str | None = Field(default=None, max_length=64)
+    used_ms: int = Field(default=0, sa_type=BigInteger)
+    state_signature: str = Field(max_length=128)
+
+
+class StatementRow(Table, table=True):
+    """A signed statement about a grant, a key, a work or a party."""
+
+    __tablename__ = "statements"
+
+    id: str = Field(primary_key=True, max_length=64)
+    ref: str = Field(max_length=64, unique=True)
+    kind: str = Field(max_length=16, index=True)
+    subject: str = Field(max_length=200, index=True)
+    grant_id: str | None = Field(default=None, max_length=64, index=True)
+    # Empty where the registry itself speaks.
+    issuer_party: str = Field(max_length=32, index=True)
+    # Whose key the document is sealed under.
+    sealed_for: str = Field(max_length=32, index=True, foreign_key="parties.id")
+    document: str = Field(sa_type=Text)
+    received_at: datetime = Field(sa_type=UTCDateTime)
+    leaf_index: int = Field(sa_type=BigInteger, unique=True)
+    signature: str = Field(max_length=128)
+
+
+class StatusListRow(Table, table=True):
+    """A status list: one of this registry, or the newest word of somebody else's."""
+
+    __tablename__ = "status_lists"
+
+    list_id: str = Field(primary_key=True, max_length=200)
+    origin: str = Field(max_length=16)
+    issuer_did: str = Field(max_length=100)
+    # Of the list as imported; None for one of our own.
+    listed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    document: str = Field(sa_type=Text)
+    leaf_index: int = Field(sa_type=BigInteger, unique=True)
+    signature: str = Field(max_length=128)
+
+
+class StatusEntryRow(Table, table=True):
+    """A place in a status list that was given out."""
+
+    __tablename__ = "status_entries"
+
+    list_id: str = Field(primary_key=True, max_length=200, foreign_key="status_lists.list_id")
+    position: int = Field(primary_key=True, sa_type=BigInteger)
+    created_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class ReservationRow(Table, table=True):
+    """Minutes of a grant that an authorization holds."""
+
+    __tablename__ = "reservations"
+
+    authorization_id: str = Field(primary_key=True, max_length=32, foreign_key="authorizations.id")
+    grant_id: str = Field(primary_key=True, max_length=64, index=True, foreign_key="grants.id")
+    voice: str = Field(max_length=200)
+    reserved_ms: int = Field(sa_type=BigInteger)
+    used_ms: int = Field(default=0, sa_type=BigInteger)
+    released: bool = False
+    signature: str = Field(max_length=128)
+
+
+class PersonKeyRow(Table, table=True):
+    """The key that a party's data are sealed under, wrapped by the master key."""
+
+    __tablename__ = "person_keys"
+
+    party_id: str = Field(primary_key=True, max_length=32, foreign_key="parties.id")
+    wrapped: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    destroyed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class VaultObjectRow(Table, table=True):
+    """A sealed file of a party: a recording, a proof."""
+
+    __tablename__ = "vault_objects"
+
+    id: str = Field(primary_key=True, max_length=32)
+    party_id: str = Field(max_length=32, index=True, foreign_key="parties.id")
+    kind: str = Field(max_length=32)
+    media_type: str = Field(max_length=100)
+    size: int = Field(sa_type=BigInteger)
+    sha256_commitment: str = Field(max_length=64)
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    erased_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    details: str = Field(default="", sa_type=Text)

@@ -1,0 +1,94 @@
+"""Signed rows: what the registry's key signed, and whether a row still says that.
+
+A row that a database browser edited, swapped with another or made up has no signature that
+fits. Rows that change while they live have two: one over what never changes, one over the
+state. That a row was deleted, or an older state put back, the log shows (``check``).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+
+from consent.canonical import canonical
+from consent.clock import rfc3339
+from consent.errors import VerificationError
+from consent.registry.core import Core
+from consent.registry.tables import Table
+
+#: The changing columns of the tables that have any, signed by ``state_signature``.
+STATE: dict[str, tuple[str, ...]] = {
+    "grants": ("status", "status_since", "status_checked_at", "superseded_by", "used_ms"),
+}
+
+_SIGNATURES = ("signature", "state_signature")
+
+
+def sign_row(core: Core, row: Table) -> None:
+    """Sign what `row` says; of a row with a changing state, the part that never changes."""
+    row.signature = core.key.sign(_static(row)).hex()
+
+
+def sign_state(core: Core, row: Table) -> None:
+    """Sign the changing part of `row` anew."""
+    row.state_signature = core.key.sign(_state(row)).hex()
+
+
+def intact(core: Core, row: Table) -> bool:
+    """Whether `row` is, in all its parts, as this registry signed it."""
+    public = core.key.public_key()
+    try:
+        public.verify(bytes.fromhex(row.signature), _static(row))
+        if _table(row) in STATE:
+            signature = row.state_signature
+            public.verify(bytes.fromhex(signature), _state(row))
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
+
+
+def verify_row(core: Core, row: Table, what: str) -> None:
+    """Refuse a row that somebody else than this registry wrote.
+
+    Parameters
+    ----------
+    what
+        What the row is, for the message: ``"the grant urn:uuid:..."``.
+
+    Raises
+    ------
+    VerificationError
+        Its signature does not fit.
+    """
+    if not intact(core, row):
+        raise VerificationError(
+            f"{what} was changed in the registry: its signature does not fit",
+            hint="Restore the registry from a backup: vivavoce keys restore FILE",
+        )
+
+
+def _table(row: Table) -> str:
+    return str(row.__tablename__)
+
+
+def _static(row: Table) -> bytes:
+    changing = STATE.get(_table(row), ())
+    names = [name for name in type(row).model_fields if name not in (*_SIGNATURES, *changing)]
+    return _signed(f"{_table(row)}-row", row, names)
+
+
+def _state(row: Table) -> bytes:
+    # The primary key binds the state to its row.
+    return _signed(f"{_table(row)}-state", row, ["id", *STATE[_table(row)]])
+
+
+def _signed(kind: str, row: Table, names: list[str]) -> bytes:
+    return canonical(
+        {"kind": kind, "version": 1, "row": {name: _value(getattr(row, name)) for name in names}}
+    )
+
+
+def _value(value: Any) -> Any:
+    return rfc3339(value) if isinstance(value, datetime) else value
