@@ -40,9 +40,10 @@ def intact(core: Core, row: Table) -> bool:
     """Whether `row` is, in all its parts, as this registry signed it."""
     public = core.key.public_key()
     try:
-        public.verify(bytes.fromhex(row.signature), _static(row))
+        signature: str = row.signature  # type: ignore[attr-defined]
+        public.verify(bytes.fromhex(signature), _static(row))
         if _table(row) in STATE:
-            signature = row.state_signature
+            signature = row.state_signature  # type: ignore[attr-defined]
             public.verify(bytes.fromhex(signature), _state(row))
     except (InvalidSignature, ValueError, TypeError):
         return False
