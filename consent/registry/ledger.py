@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, select
+from sqlmodel import Session
 
 from consent.canonical import canonical
 from consent.clock import rfc3339
@@ -32,13 +31,10 @@ from consent.log import Checkpoint, Writer
 from consent.log.merkle import leaf_hash
 from consent.registry import authorizations
 from consent.registry.core import Core
-from consent.registry.tables import (
-    AuthorizationRow,
-    LogIndexRow,
-    MetaRow,
-    ReceiptRow,
-    VoiceUseRow,
-)
+from consent.registry.tables import AuthorizationRow, LogIndexRow, MetaRow
+
+# What the index finds an entry by: the first of these that it has.
+_SUBJECTS = ("output_id", "authorization", "subject", "tag")
 
 
 @dataclass
@@ -51,11 +47,17 @@ class Ledger:
 
     def append(self, entry: dict[str, Any]) -> tuple[int, str]:
         """Append `entry` to the log and project it; return its place and canonical text."""
-        leaf = canonical(entry)
-        (index,) = self.writer.append([leaf])
-        _project(self.core, self.session, index, leaf)
+        (appended,) = self.append_all([entry])
+        return appended
+
+    def append_all(self, entries: Sequence[dict[str, Any]]) -> list[tuple[int, str]]:
+        """Append `entries` under one checkpoint and project them; see :meth:`append`."""
+        leaves = [canonical(entry) for entry in entries]
+        places = self.writer.append(leaves)
+        for index, leaf in zip(places, leaves, strict=True):
+            _project(self.core, self.session, index, leaf)
         _set_head(self.session, self.writer.checkpoint)
-        return index, leaf.decode()
+        return [(index, leaf.decode()) for index, leaf in zip(places, leaves, strict=True)]
 
     def row(self, authorization_id: str) -> AuthorizationRow:
         """Return an authorization's row, checked."""
@@ -179,84 +181,15 @@ def _catch_up(core: Core, session: Session, checkpoint: Checkpoint) -> bool:
 
 def _project(core: Core, session: Session, index: int, leaf: bytes) -> None:
     """Write into the database what one log entry says."""
+    from consent.registry.projections import projections  # some of them append entries too
+
     entry = json.loads(leaf)
     kind = entry["kind"]
-    subject = entry.get("output_id") or entry.get("authorization") or entry.get("tag", "")
+    subject = next((entry[name] for name in _SUBJECTS if entry.get(name)), "")
     session.add(
         LogIndexRow(leaf_index=index, kind=kind, subject=subject, leaf_hash=leaf_hash(leaf).hex())
     )
-    if kind == "registry":
-        session.add(MetaRow(key="registry_key", value=entry["public_key"]))
-    elif kind == "receipt":
-        _project_receipt(core, session, index, leaf, entry)
-    elif kind in ("sealed", "abandoned"):
-        _project_outcome(core, session, entry)
-    elif kind == "settled":
-        row = session.exec(
-            select(AuthorizationRow).where(AuthorizationRow.digest == entry["authorization"])
-        ).one_or_none()
-        if row is not None and authorizations.intact(core, row):
-            authorizations.end(core, row, "closed")
-            session.add(row)
+    project = projections().get(kind)
+    if project is not None:
+        project(core, session, index, leaf.decode(), entry)
     session.flush()
-
-
-def _project_receipt(
-    core: Core, session: Session, index: int, leaf: bytes, entry: dict[str, Any]
-) -> None:
-    owner = session.exec(
-        select(AuthorizationRow).where(AuthorizationRow.digest == entry["authorization"])
-    ).one_or_none()
-    session.add(
-        ReceiptRow(
-            output_id=entry["output_id"],
-            authorization_id=None if owner is None else owner.id,
-            leaf_index=index,
-            leaf_json=leaf.decode(),
-            tlog_proof="",
-            created_at=datetime.fromisoformat(entry["time"]),
-            duration_ms=entry["duration_ms"],
-            container=entry["container"],
-            state="issued",
-        )
-    )
-    session.flush()
-    for voice in entry["voices"]:
-        session.add(
-            VoiceUseRow(
-                output_id=entry["output_id"],
-                voice=voice["voice"],
-                basis=voice["basis"],
-                licence=voice["licence"],
-                duration_ms=voice["duration_ms"],
-            )
-        )
-    _count(core, session, owner, +1, entry["duration_ms"])
-
-
-def _project_outcome(core: Core, session: Session, entry: dict[str, Any]) -> None:
-    receipt = session.get(ReceiptRow, entry["output_id"])
-    if receipt is None:
-        return
-    if entry["kind"] == "sealed":
-        receipt.state = "sealed"
-        receipt.sha256 = entry["sha256"]
-        receipt.size = entry["size"]
-    elif receipt.state != "abandoned":
-        receipt.state = "abandoned"
-        if receipt.authorization_id is not None:
-            owner = session.get(AuthorizationRow, receipt.authorization_id)
-            _count(core, session, owner, -1, -receipt.duration_ms)
-    session.add(receipt)
-
-
-def _count(
-    core: Core, session: Session, owner: AuthorizationRow | None, outputs: int, duration_ms: int
-) -> None:
-    # A row that was tampered with is left as it is: signing it anew would make it good.
-    if owner is None or not authorizations.intact(core, owner):
-        return
-    owner.receipts += outputs
-    owner.used_ms += duration_ms
-    authorizations.sign_state(core, owner)
-    session.add(owner)

@@ -12,11 +12,10 @@ from typing import Any
 from consent.canonical import digest
 from consent.clock import rfc3339
 from consent.errors import InputError
+from consent.policy.facts import PURPOSES, REVIEW
 from consent.registry.checks import check_digest, check_minutes, check_texts, check_uses
 from consent.registry.requests import (
     GRACE_MS,
-    PURPOSES,
-    REVIEW,
     TOLERANCE,
     AuthorizationRequest,
     ModelUse,

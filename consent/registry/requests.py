@@ -8,28 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from consent.errors import InputError
+from consent.policy.facts import PURPOSES, REVIEW
 from consent.registry.checks import check_digest, check_minutes, check_texts, check_uses
 
 #: Receipts may exceed the minutes authorized by this share, and by half a minute in any case:
 #: the length of speech is known only when it has been spoken.
 TOLERANCE = 0.10
 GRACE_MS = 30_000
-
-#: The channel of drafts for the performer's ears.
-REVIEW = "review"
-
-#: What a grant can allow a voice for, and so what can be asked for.
-PURPOSES = (
-    "audiobook",
-    "speech",
-    "podcast",
-    "advertising",
-    "game",
-    "dubbing",
-    "accessibility",
-    "research",
-    "training-data",
-)
 
 
 def allowed_ms(minutes: float) -> int:
