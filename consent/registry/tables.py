@@ -125,6 +125,8 @@ class VoiceUseRow(Table, table=True):
     licence: str = Field(max_length=200)
     duration_ms: int = Field(sa_type=BigInteger)
     grant_id: str | None = Field(default=None, max_length=64, index=True)
+    # A draft for the performer's ears: on record, but no minutes of the grant.
+    review: bool = False
 
 
 class LogIndexRow(Table, table=True):
@@ -291,9 +293,10 @@ class ReservationRow(Table, table=True):
     """Minutes of a grant that an authorization holds."""
 
     __tablename__ = "reservations"
+    __table_args__ = (Index("ix_reservations_grant_id_released", "grant_id", "released"),)
 
     authorization_id: str = Field(primary_key=True, max_length=32, foreign_key="authorizations.id")
-    grant_id: str = Field(primary_key=True, max_length=64, index=True, foreign_key="grants.id")
+    grant_id: str = Field(primary_key=True, max_length=64, foreign_key="grants.id")
     voice: str = Field(max_length=200)
     reserved_ms: int = Field(sa_type=BigInteger)
     used_ms: int = Field(default=0, sa_type=BigInteger)

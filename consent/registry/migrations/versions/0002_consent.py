@@ -23,6 +23,9 @@ def upgrade() -> None:
     _vault()
     with op.batch_alter_table("voice_uses") as table:
         table.add_column(sa.Column("grant_id", sa.String(64), nullable=True))
+        table.add_column(
+            sa.Column("review", sa.Boolean(), nullable=False, server_default=sa.false())
+        )
         table.create_index("ix_voice_uses_grant_id", ["grant_id"])
 
 
@@ -30,6 +33,7 @@ def downgrade() -> None:
     """Drop the tables."""
     with op.batch_alter_table("voice_uses") as table:
         table.drop_index("ix_voice_uses_grant_id")
+        table.drop_column("review")
         table.drop_column("grant_id")
     for table_name in (
         "vault_objects",
@@ -201,7 +205,7 @@ def _reservations() -> None:
         _foreign("reservations", "authorization_id", "authorizations", "id"),
         _foreign("reservations", "grant_id", "grants", "id"),
     )
-    _index("reservations", "grant_id")
+    op.create_index("ix_reservations_grant_id_released", "reservations", ["grant_id", "released"])
 
 
 def _vault() -> None:
