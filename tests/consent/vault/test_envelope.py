@@ -97,7 +97,7 @@ def test_the_master_key_belongs_to_its_owner_alone(home: Home) -> None:
 def test_a_lost_master_key_is_not_silently_replaced(home: Home) -> None:
     Vault.open(home)
     (home.keys / "vault.secret").unlink()
-    with pytest.raises(StorageError, match="master key .* is lost") as caught:
+    with pytest.raises(StorageError, match=r"master key .* is lost") as caught:
         Vault.open(home)
     assert "keys restore" in (caught.value.hint or "")
     assert not (home.keys / "vault.secret").exists()
