@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from consent.errors import VerificationError
+from consent.log.cosignature import Cosignature, WitnessVerifier, cosignatures
 from consent.log.note import Signer, Verifier, open_note
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -25,11 +27,14 @@ class Checkpoint:
         Number of entries.
     root
         Merkle tree hash over them, 32 bytes.
+    cosignatures
+        Of the witnesses that were asked for when it was opened.
     """
 
     origin: str
     size: int
     root: bytes
+    cosignatures: tuple[Cosignature, ...] = field(default=(), compare=False)
 
     @property
     def text(self) -> str:
@@ -63,17 +68,29 @@ class Checkpoint:
         return cls(lines[0], int(lines[1]), root)
 
 
-def open_checkpoint(note: str, verifier: Verifier) -> Checkpoint:
+def open_checkpoint(
+    note: str, verifier: Verifier, witnesses: Iterable[WitnessVerifier] = ()
+) -> Checkpoint:
     """Check a signed checkpoint of the log `verifier` names, and return it.
+
+    Parameters
+    ----------
+    note
+        The signed checkpoint.
+    verifier
+        The log's key.
+    witnesses
+        Whose cosignatures to check and report.
 
     Raises
     ------
     VerificationError
-        The signature is missing or wrong, or the checkpoint is another log's.
+        The signature is missing or wrong, the checkpoint is another log's, or a cosignature by
+        one of `witnesses` is wrong.
     """
     checkpoint = Checkpoint.parse(open_note(note, verifier))
     if checkpoint.origin != verifier.name:
         raise VerificationError(
             f"the checkpoint is of the log {checkpoint.origin!r}, not of {verifier.name!r}"
         )
-    return checkpoint
+    return replace(checkpoint, cosignatures=cosignatures(note, witnesses))

@@ -12,6 +12,7 @@ from consent.errors import VerificationError
 from consent.log import merkle
 from consent.log.checkpoint import Checkpoint, open_checkpoint
 from consent.log.note import Verifier
+from consent.log.quorum import WitnessPolicy
 
 _HEADER = "c2sp.org/tlog-proof@v1"
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
@@ -78,11 +79,18 @@ def parse_proof(text: str) -> Proof:
     return Proof(int(match[1]), hashes, checkpoint, extra)
 
 
-def verify_proof(proof_text: str, leaf: bytes | str, vkey: str | Verifier) -> Checkpoint:
-    """Check, with nothing but the log's public key, that the log holds `leaf`.
+def verify_proof(
+    proof_text: str,
+    leaf: bytes | str,
+    vkey: str | Verifier,
+    *,
+    witnesses: WitnessPolicy | None = None,
+) -> Checkpoint:
+    """Check, with nothing but public keys, that the log holds `leaf`.
 
     1. the proof is well formed; 2. its checkpoint is signed by `vkey` and of that log;
-    3. the audit path leads from the leaf's hash to the checkpoint's root.
+    3. it is cosigned by the quorum of `witnesses`; 4. the audit path leads from the leaf's hash
+    to the checkpoint's root.
 
     Parameters
     ----------
@@ -92,11 +100,14 @@ def verify_proof(proof_text: str, leaf: bytes | str, vkey: str | Verifier) -> Ch
         The entry itself (text is taken as UTF-8).
     vkey
         The log's verifier key, ``name+hash+key``.
+    witnesses
+        Whose cosignatures to check and how many to ask for. Without it nobody is asked for, and
+        the log could show somebody else another tree.
 
     Returns
     -------
     Checkpoint
-        The checkpoint that the proof stands on.
+        The checkpoint that the proof stands on; ``.cosignatures`` says who cosigned it.
 
     Raises
     ------
@@ -106,8 +117,16 @@ def verify_proof(proof_text: str, leaf: bytes | str, vkey: str | Verifier) -> Ch
         `vkey` is not a verifier key.
     """
     verifier = Verifier.parse(vkey) if isinstance(vkey, str) else vkey
+    policy = witnesses or WitnessPolicy()
     proof = parse_proof(proof_text)
-    checkpoint = open_checkpoint(proof.checkpoint, verifier)
+    checkpoint = open_checkpoint(proof.checkpoint, verifier, policy.keys)
+    if not policy.satisfied(checkpoint.cosignatures):
+        by = ", ".join(c.witness.name for c in checkpoint.cosignatures) or "none of them"
+        raise VerificationError(
+            f"the checkpoint of {checkpoint.origin} is not cosigned by {policy.describe()} "
+            f"(but by {by})",
+            hint="Ask for a proof under a checkpoint that the witnesses have seen.",
+        )
     data = leaf.encode() if isinstance(leaf, str) else leaf
     merkle.verify_inclusion(
         merkle.leaf_hash(data), proof.index, checkpoint.size, proof.hashes, checkpoint.root

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from consent.errors import InputError, VerificationError
 from consent.log import merkle, tiles
 from consent.log.checkpoint import Checkpoint, open_checkpoint
+from consent.log.consistency import Extension, check_extends
 from consent.log.note import Verifier
 from consent.log.proof import format_proof
+from consent.log.quorum import WitnessPolicy
+
+#: Below the log's folder: checkpoints that witnesses cosigned, named by size.
+COSIGNED = "cosigned"
+
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 class LogReader:
@@ -22,11 +30,16 @@ class LogReader:
         The log's folder.
     verifier
         The log's key; its name is the log's origin.
+    witnesses
+        Whose cosignatures count; nobody's by default.
     """
 
-    def __init__(self, folder: Path, verifier: Verifier) -> None:
+    def __init__(
+        self, folder: Path, verifier: Verifier, witnesses: WitnessPolicy | None = None
+    ) -> None:
         self.folder = folder
         self.verifier = verifier
+        self.witnesses = witnesses or WitnessPolicy()
 
     @property
     def vkey(self) -> str:
@@ -35,22 +48,52 @@ class LogReader:
 
     def checkpoint_note(self) -> str:
         """Return the signed checkpoint as published, its signature unchecked."""
-        path = self.folder / "checkpoint"
         try:
-            return path.read_bytes().decode()
+            return read_note(self.folder / "checkpoint")
         except FileNotFoundError as exc:
             raise VerificationError(
                 f"the log {self.folder} has no checkpoint",
                 hint="Restore the log from a backup: vivavoce keys restore FILE",
             ) from exc
-        except UnicodeDecodeError as exc:
-            raise VerificationError(f"{path} is not text") from exc
-        except OSError as exc:
-            raise VerificationError(f"cannot read {path}: {exc.strerror}") from exc
 
     def checkpoint(self) -> Checkpoint:
-        """Return the present checkpoint, its signature checked."""
-        return open_checkpoint(self.checkpoint_note(), self.verifier)
+        """Return the present checkpoint, its signature and known cosignatures checked."""
+        return open_checkpoint(self.checkpoint_note(), self.verifier, self.witnesses.keys)
+
+    def witnessed_note(self) -> str | None:
+        """Return the newest checkpoint that enough witnesses cosigned, None if there is none.
+
+        Where the policy asks for nobody, one cosignature by a known witness is enough.
+
+        Raises
+        ------
+        VerificationError
+            A kept checkpoint was changed.
+        """
+        for size in self.cosigned_sizes():
+            try:
+                note = read_note(self.folder / COSIGNED / str(size))
+            except FileNotFoundError:  # a newer one replaced it meanwhile
+                continue
+            found = open_checkpoint(note, self.verifier, self.witnesses.keys).cosignatures
+            if found and self.witnesses.satisfied(found):
+                return note
+        return None
+
+    def witnessed(self) -> Checkpoint | None:
+        """Return the newest checkpoint that enough witnesses cosigned; see above."""
+        note = self.witnessed_note()
+        if note is None:
+            return None
+        return open_checkpoint(note, self.verifier, self.witnesses.keys)
+
+    def cosigned_sizes(self) -> list[int]:
+        """Return the sizes whose checkpoints have been cosigned by anyone, largest first."""
+        try:
+            names = [path.name for path in (self.folder / COSIGNED).iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted((int(name) for name in names if _SIZE.fullmatch(name)), reverse=True)
 
     def tree(self, size: int) -> merkle.NodeHash:
         """Return the tree over the first `size` entries, read from the tiles."""
@@ -100,12 +143,45 @@ class LogReader:
         return merkle.consistency_proof(self.tree(second), first, second)
 
     def proof(self, index: int) -> str:
-        """Return the tlog-proof@v1 of entry `index` under the present checkpoint."""
+        """Return the tlog-proof@v1 of entry `index`.
+
+        It stands on the newest witnessed checkpoint that covers the entry, or on the present
+        one while there is none.
+
+        Raises
+        ------
+        InputError
+            There is no such entry.
+        VerificationError
+            The log was changed: no proof leads to the checkpoint's root.
+        """
+        note = self.checkpoint_note()
+        checkpoint = open_checkpoint(note, self.verifier)
+        if not 0 <= index < checkpoint.size:
+            raise InputError(f"no entry {index} in a log of {checkpoint.size}")
+        witnessed = self.witnessed_note()
+        if witnessed is not None:
+            older = open_checkpoint(witnessed, self.verifier)
+            if index < older.size <= checkpoint.size:
+                note, checkpoint = witnessed, older
+        tree = self.tree(checkpoint.size)
+        hashes = merkle.inclusion_proof(tree, index, checkpoint.size)
+        merkle.verify_inclusion(tree(0, index), index, checkpoint.size, hashes, checkpoint.root)
+        return format_proof(index, hashes, note)
+
+    def extension(self, old: int = 0) -> Extension:
+        """Return the present checkpoint with the proof that it extends the log of `old` entries.
+
+        Raises
+        ------
+        InputError
+            The log is not that large.
+        """
         note = self.checkpoint_note()
         size = open_checkpoint(note, self.verifier).size
-        if not 0 <= index < size:
-            raise InputError(f"no entry {index} in a log of {size}")
-        return format_proof(index, self.inclusion_proof(index, size), note)
+        if not 0 <= old <= size:
+            raise InputError(f"the log has {size} entries, there is no proof from {old}")
+        return Extension(old, tuple(self.consistency_proof(old, size)), note)
 
     def check_extends(self, older: Checkpoint) -> Checkpoint:
         """Check that the log still holds everything `older` promised; return the present one.
@@ -116,15 +192,27 @@ class LogReader:
             The log was rolled back or rewritten, or `older` is another log's.
         """
         current = self.checkpoint()
-        if older.origin != current.origin:
-            raise VerificationError(
-                f"the remembered checkpoint is of {older.origin!r}, the log is {current.origin!r}"
-            )
-        proof: list[bytes] = []
+        proof = None
         if older.size < current.size:
             proof = self.consistency_proof(older.size, current.size)
-        merkle.verify_consistency(older.size, current.size, older.root, current.root, proof)
+        check_extends(older, current, proof)
         return current
+
+    def check_edge(self) -> None:
+        """Check the newest entries (the last bundle, 256 at most) against their hashes.
+
+        Cheap enough for every start. What is older is checked by :meth:`verify`.
+
+        Raises
+        ------
+        VerificationError
+            One of them was changed.
+        """
+        size = self.checkpoint().size
+        if size:
+            index = (size - 1) // tiles.WIDTH
+            bundle = self._bundle(index, tiles.tile_width(0, index, size))
+            self._compare(0, index, [merkle.leaf_hash(entry) for entry in bundle])
 
     def verify(self) -> Checkpoint:
         """Check every entry and tile against the signed checkpoint, and return it.
@@ -171,3 +259,23 @@ class LogReader:
                 f"the log was changed: {path} does not fit what it is the hash of",
                 hint="Restore the log from a backup: vivavoce keys restore FILE",
             )
+
+
+def read_note(path: Path) -> str:
+    """Return a note from a file, unchecked.
+
+    Raises
+    ------
+    VerificationError
+        It cannot be read or is not text.
+    FileNotFoundError
+        There is none.
+    """
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        raise
+    except UnicodeDecodeError as exc:
+        raise VerificationError(f"{path} is not text") from exc
+    except OSError as exc:
+        raise VerificationError(f"cannot read {path}: {exc.strerror}") from exc
