@@ -56,6 +56,7 @@ class Ledger:
         places = self.writer.append(leaves)
         for index, leaf in zip(places, leaves, strict=True):
             _project(self.core, self.session, index, leaf)
+        self.session.flush()
         _set_head(self.session, self.writer.checkpoint)
         return [(index, leaf.decode()) for index, leaf in zip(places, leaves, strict=True)]
 
@@ -175,6 +176,7 @@ def _catch_up(core: Core, session: Session, checkpoint: Checkpoint) -> bool:
         if leaf_hash(leaf) != core.log.tree(checkpoint.size)(0, index):
             raise VerificationError(f"entry {index} of the log does not fit its leaf hash")
         _project(core, session, index, leaf)
+    session.flush()
     _set_head(session, checkpoint)
     return True
 
@@ -192,4 +194,3 @@ def _project(core: Core, session: Session, index: int, leaf: bytes) -> None:
     project = projections().get(kind)
     if project is not None:
         project(core, session, index, leaf.decode(), entry)
-    session.flush()

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlmodel import Session, select
 
-from consent.registry import authorizations
+from consent.registry import authorizations, effects
 from consent.registry.core import Core
 from consent.registry.tables import AuthorizationRow, MetaRow, ReceiptRow, VoiceUseRow
 
@@ -31,6 +31,7 @@ def projections() -> Mapping[str, Projection]:
         "sealed": _sealed,
         "abandoned": _abandoned,
         "settled": _settled,
+        **effects.PROJECTIONS,
     }
 
 

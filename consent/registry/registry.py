@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import date
 from types import TracebackType
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consent import keys
 from consent.clock import Clock, SystemClock
 from consent.home import Home
 from consent.log import Log
 from consent.policy import PolicyEngine
-from consent.registry import audit, authorizations, leases, receipts
+from consent.registry import audit, authorizations, leases, parties, receipts, salts, voices
 from consent.registry.audit import CheckReport, RegistryStatus
 from consent.registry.core import Core
 from consent.registry.database import Database
 from consent.registry.leases import Lease
 from consent.registry.ledger import reconcile
+from consent.registry.people import Party, RegisteredVoice
 from consent.registry.records import Authorization, AuthorizationRequest, Receipt, ReceiptDraft
 
 
@@ -68,6 +72,7 @@ class Registry:
         )
         try:
             reconcile(core)
+            salts.check_if_noted(core)
         except BaseException:
             core.database.close()
             raise
@@ -89,6 +94,11 @@ class Registry:
         self.close()
 
     @property
+    def did(self) -> str:
+        """The registry's ``did:key``: what grants name as the one registry to spend them at."""
+        return self._core.did
+
+    @property
     def home(self) -> Home:
         """The home it belongs to."""
         return self._core.home
@@ -107,6 +117,116 @@ class Registry:
     def policy(self) -> PolicyEngine:
         """The policies in force."""
         return self._core.policy
+
+    # -- Parties and voices -------------------------------------------------------------
+
+    def create_party(
+        self,
+        kind: str,
+        handle: str,
+        display_name: str,
+        *,
+        legal_name: str = "",
+        contact: str = "",
+        country: str = "",
+        birth_date: date | None = None,
+        did: str | None = None,
+        with_key: bool = True,
+    ) -> Party:
+        """Put a person or an organisation on record.
+
+        Everything that says who it is lies sealed under a key of its own; the log learns only
+        that there is somebody.
+
+        Parameters
+        ----------
+        kind
+            ``"person"`` or ``"organisation"``.
+        handle
+            Short name to type: lower-case letters, digits, hyphens.
+        country
+            ISO 3166-1 alpha-2.
+        birth_date
+            Of a person; needed for a minor, whose yes a guardian gives.
+        did
+            The party's ``did:key``, held elsewhere. None: a key is made here.
+        with_key
+            False for somebody who signs nothing (a child, a dead person), if `did` is None.
+
+        Raises
+        ------
+        RefusedError
+            The handle or the key is taken.
+        InputError
+            A name, country, date or key cannot be used.
+        """
+        return parties.create(
+            self._core,
+            kind,
+            handle,
+            display_name,
+            legal_name=legal_name,
+            contact=contact,
+            country=country,
+            birth_date=birth_date,
+            did=did,
+            with_key=with_key,
+        )
+
+    def party(self, id_or_handle: str) -> Party:
+        """Return a party.
+
+        Raises
+        ------
+        RefusedError
+            There is none.
+        VerificationError
+            It was changed in the registry.
+        """
+        return parties.get(self._core, id_or_handle)
+
+    def parties(self) -> list[Party]:
+        """Return all parties, oldest first."""
+        return parties.every(self._core)
+
+    def signing_key(self, party: str) -> Ed25519PrivateKey | None:
+        """Return the key that a party signs with now, None where it is held elsewhere."""
+        return parties.signing_key(self._core, party)
+
+    def register_voice(self, name: str, owner: str, *, alias: str = "") -> RegisteredVoice:
+        """Put on record whose voice it is. From then on it speaks by a grant or not at all.
+
+        Parameters
+        ----------
+        name
+            Qualified name, ``engine:name``.
+        owner
+            Id or handle of the rights holder.
+        alias
+            What the owner calls it.
+
+        Raises
+        ------
+        RefusedError
+            It is somebody's already, or there is no such party.
+        InputError
+            It is not the name of a voice.
+        """
+        return voices.register(self._core, name, owner, alias=alias)
+
+    def registered_voice(self, name: str) -> RegisteredVoice | None:
+        """Return whose voice it is, None for one that is nobody's.
+
+        Raises
+        ------
+        VerificationError
+            Its row was changed or deleted.
+        """
+        return voices.get(self._core, name)
+
+    def registered_voices(self) -> list[RegisteredVoice]:
+        """Return all registered voices, oldest first."""
+        return voices.every(self._core)
 
     # -- Authorization ------------------------------------------------------------------
 

@@ -1,0 +1,46 @@
+"""Making sure that the secret the log's commitments come from is still the same.
+
+With another secret every party, voice and grant would be unknown to its own log: a revoked
+grant could come back under a commitment that nobody revoked.
+"""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from consent.errors import VerificationError
+from consent.registry.core import Core
+from consent.registry.tables import MetaRow
+
+_KEY = "salts"
+
+
+def check(core: Core, session: Session) -> None:
+    """Compare the secret with the registry's note of it; make the note on first use.
+
+    The session must be one for writing where there is no note yet.
+
+    Raises
+    ------
+    VerificationError
+        It is another secret.
+    """
+    note = session.get(MetaRow, _KEY)
+    if note is None:
+        session.add(MetaRow(key=_KEY, value=_mark(core)))
+    elif note.value != _mark(core):
+        raise VerificationError(
+            "keys/salts.secret is not the secret this registry was begun with",
+            hint="Restore the keys from a backup: vivavoce keys restore FILE",
+        )
+
+
+def check_if_noted(core: Core) -> None:
+    """Do the same, without making a note."""
+    with core.database.read() as session:
+        if session.get(MetaRow, _KEY) is not None:
+            check(core, session)
+
+
+def _mark(core: Core) -> str:
+    return core.ref("registry", core.did)
