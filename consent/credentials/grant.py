@@ -10,7 +10,6 @@ of the grant, id, times, audience) must agree, and nothing in it may go unread::
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +27,7 @@ from consent.credentials.model import (
     matching,
     moment_text,
     parse_moment,
+    same_json,
 )
 from consent.credentials.rules import RuleError, add_years, check_rules
 from consent.credentials.terms import (
@@ -296,15 +296,15 @@ def _check_said_plainly(payload: dict[str, Any], grant: Grant) -> None:
     given = payload | {
         name: moment_text(parse_moment(payload[name])) for name in ("validFrom", "validUntil")
     }
-    if _dump(given) == _dump(again):
+    if same_json(given, again):
         return
-    differing = [name for name in again if _dump(given.get(name)) != _dump(again[name])]
+    differing = [name for name in again if not same_json(given.get(name), again[name])]
     if differing == ["credentialSubject"]:
         subject, other = given["credentialSubject"], again["credentialSubject"]
         differing = [
             f"credentialSubject.{name}"
             for name in sorted(subject.keys() | other.keys())
-            if _dump(subject.get(name)) != _dump(other.get(name))
+            if not same_json(subject.get(name), other.get(name))
         ]
     raise VerificationError(
         f"the grant spells {', '.join(differing) or 'something'} in an unusual way",
@@ -351,11 +351,6 @@ def _payload(
         "nbf": int(terms.valid_from.timestamp()),
         "exp": int(terms.valid_until.timestamp()),
     }
-
-
-def _dump(value: Any) -> str:
-    """Return JSON text that is equal only for equal values of equal types."""
-    return json.dumps(value, sort_keys=True)
 
 
 def _reference(purpose: str, list_id: str, index: int) -> dict[str, str]:

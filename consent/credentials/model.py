@@ -6,6 +6,7 @@ elsewhere is opened.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -190,6 +191,11 @@ def parse_moment(value: Any) -> datetime:
 def moment_text(moment: datetime) -> str:
     """Return `moment` as documents write it, ``2026-11-21T09:30:00Z``."""
     return to_utc(moment).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Return whether two JSON values are equal, types included: 1 is not true, nor 1.0."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def from_epoch(seconds: int, what: str) -> datetime:
