@@ -90,22 +90,31 @@ def _home(home: Home) -> Iterator[Finding]:
 
 
 def _registry(home: Home) -> Iterator[Finding]:
+    from consent.log.remembered import KEEP, check_remembered
     from consent.registry import Registry
 
     with Registry.open(home) as registry:
         status = registry.status()
         report = registry.check()
+        memory = check_remembered(home, readers=[registry.log], learn=False)
     receipts = ", ".join(f"{count} {state}" for state, count in status.receipts.items())
     yield Finding("ok", "registry", f"{status.url}, tag {status.registry_tag}, {receipts or 'new'}")
     for problem in report.problems:
         yield Finding("bad", "log", problem, "Restore the home from a backup: keys restore.")
+    for problem in memory.problems:
+        yield Finding("bad", "log", problem, KEEP)
     if report.ok:
         yield Finding("ok", "log", f"{status.log_size} entries, all consistent")
-    if not status.witnesses:
+    if status.witnesses:
+        names = ", ".join(status.witnesses)
+        seen = f"{names} cosigned the first {status.witnessed_size} of {status.log_size} entries"
+        yield Finding("ok", "log", seen)
+    else:
         yield Finding(
             "note",
             "log",
             "no outside witness, so the log proves little against its own operator",
+            "Have somebody else run one: docs/log.md.",
         )
 
 

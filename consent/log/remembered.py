@@ -177,7 +177,11 @@ def forget(home: Home, origin: str) -> None:
 
 
 def check_remembered(
-    home: Home, *, readers: Iterable[LogReader] = (), proofs: Sequence[str] = ()
+    home: Home,
+    *,
+    readers: Iterable[LogReader] = (),
+    proofs: Sequence[str] = (),
+    learn: bool = True,
 ) -> RememberedReport:
     """Compare what is remembered of each log with what it shows now.
 
@@ -189,12 +193,19 @@ def check_remembered(
         Logs whose folders are at hand: one's own, copies of others.
     proofs
         Consistency proofs as text, where the folder is not at hand.
+    learn
+        Whether to remember what is seen now, if it contradicts nothing.
 
     Returns
     -------
     RememberedReport
         A split view, a rollback or an exchanged key is a problem; what could not be compared
-        is named. Checkpoints of `readers` and `proofs` that hold are remembered from now on.
+        is named.
+
+    Raises
+    ------
+    InputError
+        One of `proofs` is not a consistency proof.
     """
     problems: list[str] = []
     by_origin: dict[str, list[Remembered]] = {}
@@ -217,7 +228,7 @@ def check_remembered(
         problems += comparison.problems
         unproven += comparison.unproven
         proven += len(comparison.proven)
-        if not comparison.problems:
+        if learn and not comparison.problems:
             comparison.learn(home)
     return RememberedReport(tuple(problems), tuple(unproven), tuple(origins), proven)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, func, select
 
+from consent.clock import rfc3339
 from consent.errors import VerificationError
 from consent.keys import key_id
 from consent.log.merkle import leaf_hash
@@ -36,7 +38,10 @@ class RegistryStatus:
     log_size, log_root
         Of the log's checkpoint; the root in hex.
     witnesses
-        Names of those who cosigned the checkpoint. None can, so far.
+        Names of the trusted witnesses who cosigned the newest witnessed checkpoint; empty while
+        the log is known to its operator alone.
+    witnessed_size, witnessed_at
+        How many entries that checkpoint covers, and when the first of them cosigned it.
     """
 
     url: str
@@ -47,6 +52,8 @@ class RegistryStatus:
     log_size: int
     log_root: str
     witnesses: tuple[str, ...]
+    witnessed_size: int
+    witnessed_at: datetime | None
     authorizations: dict[str, int]
     receipts: dict[str, int]
     minutes: float
@@ -56,7 +63,8 @@ class RegistryStatus:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        return asdict(self)
+        at = None if self.witnessed_at is None else rfc3339(self.witnessed_at)
+        return asdict(self) | {"witnessed_at": at}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,8 @@ class CheckReport:
 def status(core: Core) -> RegistryStatus:
     """Return counts, keys and the head of the log."""
     checkpoint = core.log.checkpoint()
+    witnessed = core.log.witnessed()
+    cosignatures = () if witnessed is None else witnessed.cosignatures
     with core.database.read() as session:
         by_state = {
             table: dict(session.exec(select(table.state, func.count()).group_by(table.state)).all())
@@ -107,7 +117,9 @@ def status(core: Core) -> RegistryStatus:
         log_origin=checkpoint.origin,
         log_size=checkpoint.size,
         log_root=checkpoint.root.hex(),
-        witnesses=(),
+        witnesses=tuple(c.witness.name for c in cosignatures),
+        witnessed_size=0 if witnessed is None else witnessed.size,
+        witnessed_at=min((c.time for c in cosignatures), default=None),
         authorizations=by_state[AuthorizationRow],
         receipts=by_state[ReceiptRow],
         minutes=int(sealed_ms) / 60_000,
