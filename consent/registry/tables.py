@@ -230,7 +230,7 @@ class GrantRow(Table, table=True):
     valid_until: datetime = Field(sa_type=UTCDateTime)
     granted_ms: int | None = Field(default=None, sa_type=BigInteger)
     review: bool
-    status_list: str = Field(max_length=200)
+    status_list: str = Field(max_length=400)
     status_index: int = Field(sa_type=BigInteger)
     created_at: datetime = Field(sa_type=UTCDateTime)
     leaf_index: int = Field(sa_type=BigInteger, unique=True)
@@ -269,7 +269,7 @@ class StatusListRow(Table, table=True):
 
     __tablename__ = "status_lists"
 
-    list_id: str = Field(primary_key=True, max_length=200)
+    list_id: str = Field(primary_key=True, max_length=400)
     origin: str = Field(max_length=16)
     issuer_did: str = Field(max_length=100)
     # Of the list as imported; None for one of our own.
@@ -284,7 +284,7 @@ class StatusEntryRow(Table, table=True):
 
     __tablename__ = "status_entries"
 
-    list_id: str = Field(primary_key=True, max_length=200, foreign_key="status_lists.list_id")
+    list_id: str = Field(primary_key=True, max_length=400, foreign_key="status_lists.list_id")
     position: int = Field(primary_key=True, sa_type=BigInteger)
     created_at: datetime = Field(sa_type=UTCDateTime)
 

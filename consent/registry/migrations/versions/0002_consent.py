@@ -130,7 +130,7 @@ def _voices_and_grants() -> None:
         _time("valid_until"),
         _number("granted_ms", nullable=True),
         sa.Column("review", sa.Boolean(), nullable=False),
-        _text("status_list", 200),
+        _text("status_list", 400),
         _number("status_index"),
         _time("created_at"),
         _number("leaf_index"),
@@ -172,7 +172,7 @@ def _statements() -> None:
 def _status_lists() -> None:
     op.create_table(
         "status_lists",
-        _text("list_id", 200),
+        _text("list_id", 400),
         _text("origin", 16),
         _text("issuer_did", 100),
         _time("listed_at", nullable=True),
@@ -183,7 +183,7 @@ def _status_lists() -> None:
     )
     op.create_table(
         "status_entries",
-        _text("list_id", 200),
+        _text("list_id", 400),
         sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
         _time("created_at"),
         *_keys("status_entries", "list_id", "position"),
