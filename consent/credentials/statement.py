@@ -47,7 +47,7 @@ TYP = "vivavoce-statement+jwt"
 
 StatementKind = Literal[
     "revocation", "suspension", "reinstatement", "approval", "retake", "override", "rotation",
-    "compromise", "mandate", "mandate-end",
+    "compromise", "mandate",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(StatementKind)
 
@@ -104,7 +104,7 @@ class _Body(Model):
 
 
 class Revocation(_Body):
-    """The grant ends for good."""
+    """The grant, or the mandate, ends for good."""
 
     reason: Line = ""
     reason_code: ReasonCode = "withdrawn"
@@ -181,6 +181,7 @@ class Compromise(_Body):
 
     since: Moment
     new_did: Did | None = None
+    reason: Line = ""
 
 
 class Mandate(_Body):
@@ -208,12 +209,6 @@ class Mandate(_Body):
         return self
 
 
-class MandateEnd(_Body):
-    """A mandate ends, by the word of either side."""
-
-    reason: Line = ""
-
-
 _BODIES: Mapping[str, type[_Body]] = {
     "revocation": Revocation,
     "suspension": Suspension,
@@ -224,14 +219,13 @@ _BODIES: Mapping[str, type[_Body]] = {
     "rotation": Rotation,
     "compromise": Compromise,
     "mandate": Mandate,
-    "mandate-end": MandateEnd,
 }
 _GRANT_ID = (URN_PATTERN, "the id of a grant (urn:uuid:…)")
 _JOB = (DIGEST_PATTERN, "the digest of a job (64 hex digits)")
 _PARTY = (PARTY_PATTERN, "the id of a party (p and 16 hex digits)")
 #: What each kind is about: pattern and words.
 SUBJECTS: Mapping[str, tuple[str, str]] = {
-    "revocation": _GRANT_ID,
+    "revocation": (URN_PATTERN, "the id of a grant or of a mandate (urn:uuid:…)"),
     "suspension": _GRANT_ID,
     "reinstatement": _GRANT_ID,
     "approval": _JOB,
@@ -240,7 +234,6 @@ SUBJECTS: Mapping[str, tuple[str, str]] = {
     "rotation": _PARTY,
     "compromise": (r"did:key:z[1-9A-HJ-NP-Za-km-z]+", "the did:key of the key"),
     "mandate": _PARTY,
-    "mandate-end": (URN_PATTERN, "the id of the mandate's statement (urn:uuid:…)"),
 }
 
 
