@@ -18,9 +18,10 @@ from consent.files import read_limited, storage_error
 SETTINGS: Mapping[str, Mapping[str, type]] = {
     "registry": {"url": str},
     "log": {"origin": str},
-    "narration": {"voice": str, "workers": int, "commercial": bool},
+    "narration": {"voice": str, "workers": int, "commercial": bool, "licensee": str},
     "seal": {"timestamp_url": str, "require_watermark": bool, "publisher": str, "disclosure": str},
     "watermark": {"model": str},
+    "policy": {"packs": list},
 }
 
 _FOLDERS = ("keys", "models", "cache", "trust", "vault", "policies", "leases")

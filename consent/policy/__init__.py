@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from consent.policy.engine import Decision, Denied, PolicyEngine, Reason, Rule
+from consent.policy.decision import Decision, Denied, Explanation, Finding, Reason, Rule
+from consent.policy.engine import PolicyEngine
 from consent.policy.facts import (
     CONTENT,
     NO_SUCH_CONTENT,
@@ -23,6 +24,8 @@ __all__ = [
     "STATUSES",
     "Decision",
     "Denied",
+    "Explanation",
+    "Finding",
     "GrantFacts",
     "PolicyEngine",
     "Reason",

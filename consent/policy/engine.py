@@ -1,4 +1,4 @@
-"""The one decision: Cedar policies over a request, every answer with its rules in words.
+"""The policies in force, and the questions put to them.
 
 Three safeguards around Cedar: the schema is always validated; an error while a policy is
 evaluated is a denial (Cedar alone would skip a failing ``forbid`` and allow); and a policy
@@ -9,97 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import policies as shipped
-from consent.errors import InputError, RefusedError
+from consent.errors import InputError
+from consent.policy.decision import Decision, Explanation, Finding, Reason, Rule
+from consent.policy.facts import GrantFacts, Surroundings
+from consent.policy.packs import check_pack, own_packs, read_pack, refuse_reserved
+from consent.policy.questions import ACTIONS, Question, about_model, about_voice, work
+from consent.policy.wording import fill
 
 if TYPE_CHECKING:
-    from consent.registry.records import AuthorizationRequest
+    from consent.home import Home
+    from consent.registry.requests import AuthorizationRequest, VoiceUse
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One policy: its ``@id``, and its ``@description`` and ``@cure`` in words."""
-
-    id: str
-    effect: str
-    description: str
-    cure: str
-    pack: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why something is denied.
-
-    Attributes
-    ----------
-    rule
-        Id of the rule, or ``"default-deny"`` or ``"policy-error"``.
-    subject
-        The voice or model it is about.
-    text
-        The rule in words.
-    cure
-        What would change the answer; may be empty.
-    """
-
-    rule: str
-    subject: str
-    text: str
-    cure: str
-
-    def __str__(self) -> str:
-        return f"{self.subject}: {self.text} [{self.rule}]"
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The outcome of all questions a request asks.
-
-    Attributes
-    ----------
-    rules
-        Ids of the policies that decided, sorted.
-    reasons
-        Every reason to deny; empty when allowed.
-    """
-
-    allowed: bool
-    rules: tuple[str, ...]
-    reasons: tuple[Reason, ...]
-
-
-class Denied(RefusedError):
-    """Policy says no, and says why.
-
-    Attributes
-    ----------
-    reasons
-        Every reason in words, with its rule.
-    cures
-        What would change the answer.
-    rules
-        Ids of the rules that denied.
-    """
-
-    def __init__(self, reasons: Iterable[Reason]) -> None:
-        found = tuple(reasons)
-        self.details = found
-        self.reasons = tuple(str(reason) for reason in found)
-        self.cures = tuple(dict.fromkeys(reason.cure for reason in found if reason.cure))
-        self.rules = tuple(dict.fromkeys(reason.rule for reason in found))
-        lines = "".join(f"\n  - {reason}" for reason in self.reasons)
-        super().__init__(
-            f"not allowed, for {len(found)} reason{'s' if len(found) != 1 else ''}:{lines}",
-            hint=" ".join(self.cures) or None,
-        )
+_NOTHING_KNOWN = Surroundings()
 
 
 class PolicyEngine:
@@ -110,153 +37,264 @@ class PolicyEngine:
     rules
         Every policy by its id.
     digest
-        SHA-256 over schema and packs, lower-case hex: which policies decided.
+        SHA-256 over schema and packs, lower-case hex: which policies decided. The order and
+        the names of the packs do not matter.
+    pack_digests
+        SHA-256 of each pack's text by its name.
     """
 
-    def __init__(self, schema: str, packs: dict[str, str]) -> None:
+    def __init__(self, schema: str, packs: Mapping[str, str]) -> None:
         import cedarpy
 
-        self.digest = _digest(schema, packs)
+        self.digest = _digest(schema, packs.values())
+        self.pack_digests = {name: _sha256(text).hex() for name, text in packs.items()}
         self.rules: dict[str, Rule] = {}
+        self._json: dict[str, Any] = {}
         for name, text in packs.items():
             self._admit(name, text, schema)
-        everything = "\n".join(packs.values())
         self._schema = cedarpy.Schema.from_str(schema)
-        self._policies = cedarpy.PolicySet.from_str(everything)
+        self._policies = _policy_set(self._json)
+        self._alone: dict[str, Any] = {}
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> PolicyEngine:
+    def load(cls, folder: Path | None = None, *, switched_on: Iterable[str] = ()) -> PolicyEngine:
         """Load the shipped packs and the user's own (``folder/*.cedar``).
+
+        Parameters
+        ----------
+        switched_on
+            Shipped packs besides those that are always on: ``"eu"``, ``"california"``.
 
         Raises
         ------
         InputError
-            A pack cannot be read or parsed, does not fit the schema, or has a policy without
-            an ``@id`` of its own. No decision is made with some packs left out.
+            A pack is unknown, cannot be read or parsed, does not fit the schema, or has a
+            policy without an ``@id`` of its own. No decision is made with some packs left out.
         """
-        packs = shipped.packs()
-        for path in sorted(folder.glob("*.cedar")) if folder is not None else ():
-            try:
-                packs[str(path)] = path.read_text("utf-8")
-            except (OSError, UnicodeDecodeError) as exc:
-                raise InputError(f"cannot read the policy pack {path}: {exc}") from exc
+        packs = shipped.packs(*_known(switched_on))
+        for path in own_packs(folder) if folder is not None else ():
+            packs[str(path)] = read_pack(path)
         return _cached(shipped.schema(), tuple(packs.items()))
 
-    def decide(self, request: AuthorizationRequest) -> Decision:
-        """Ask, for each voice and model of `request`, whether it may be used for this work."""
+    @classmethod
+    def of_home(cls, home: Home) -> PolicyEngine:
+        """Load what holds in `home`: always-on packs, ``policy.packs``, and its own packs.
+
+        Raises
+        ------
+        InputError
+            As :meth:`load`.
+        """
+        return cls.load(home.policies, switched_on=home.setting("policy", "packs") or ())
+
+    # -- Deciding -----------------------------------------------------------------------
+
+    def decide(
+        self,
+        request: AuthorizationRequest,
+        grants: Mapping[str, GrantFacts | None] | None = None,
+        *,
+        surroundings: Surroundings = _NOTHING_KNOWN,
+        action: str = "speak",
+    ) -> Decision:
+        """Ask, for each voice and model of `request`, whether it may be used for this work.
+
+        Parameters
+        ----------
+        grants
+            For each voice that is on record as a person's, by its name, the grant to judge,
+            or None where there is none. A voice that is not among them is no person's.
+        surroundings
+            What will go with the sound.
+        action
+            What is to be done with the voices: a key of ``consent.policy.questions.ACTIONS``.
+        """
+        questions = self._questions(request, grants or {}, surroundings, action)
+        return Decision.of(self._answer(question) for question in questions)
+
+    def decide_voice(
+        self,
+        request: AuthorizationRequest,
+        voice: VoiceUse,
+        grant: GrantFacts | None,
+        *,
+        registered: bool = True,
+        surroundings: Surroundings = _NOTHING_KNOWN,
+        action: str = "speak",
+    ) -> Decision:
+        """Ask about one voice under one grant alone, to choose between grants."""
+        question = about_voice(
+            request,
+            voice,
+            registered=registered,
+            grant=grant,
+            context=work(request, surroundings),
+            action=_checked(action),
+        )
+        return self._answer(question)
+
+    def explain(
+        self,
+        request: AuthorizationRequest,
+        grants: Mapping[str, GrantFacts | None] | None = None,
+        *,
+        surroundings: Surroundings = _NOTHING_KNOWN,
+        action: str = "speak",
+    ) -> Explanation:
+        """Decide as :meth:`decide`, and say how every rule stands to every voice and model."""
+        questions = list(self._questions(request, grants or {}, surroundings, action))
+        decision = Decision.of(self._answer(question) for question in questions)
+        found = [finding for question in questions for finding in self._findings(question)]
+        return Explanation(decision, tuple(found))
+
+    def _questions(
+        self,
+        request: AuthorizationRequest,
+        grants: Mapping[str, GrantFacts | None],
+        surroundings: Surroundings,
+        action: str,
+    ) -> Iterator[Question]:
+        context = work(request, surroundings)
+        _checked(action)
+        for voice in request.voices:
+            yield about_voice(
+                request,
+                voice,
+                registered=voice.voice in grants,
+                grant=grants.get(voice.voice),
+                context=context,
+                action=action,
+            )
+        for model in request.models:
+            yield about_model(request, model, context=context)
+
+    def _answer(self, question: Question) -> Decision:
+        allowed, determining, errors = self._ask(question, self._policies)
+        reasons = [
+            Reason("policy-error", question.subject, f"A policy could not be evaluated: {e}", "")
+            for e in errors
+        ]
+        if not allowed:
+            reasons += [
+                self._denial(self.rules[rule], question)
+                for rule in determining
+                if self.rules[rule].effect == "forbid"
+            ]
+            if not reasons:
+                reasons.append(
+                    Reason("default-deny", question.subject, "No policy permits this.", "")
+                )
+        return Decision(not reasons, tuple(sorted(determining)), tuple(reasons))
+
+    def _ask(
+        self, question: Question, policies: Any
+    ) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+        """Return whether Cedar allows, the policies that decided, and what went wrong."""
         import cedarpy
 
-        work = {
-            "title": request.work_title,
-            "author": request.work_author,
-            "identifier": request.work_identifier,
-            "purpose": request.purpose,
-            "languages": sorted(set(request.languages)),
-            "territory": request.territory,
-            "channel": request.channel,
-            "commercial": request.commercial,
-            "minutes": math.ceil(request.minutes),
-        }
-        questions: list[tuple[str, str, str, dict[str, Any]]] = [
-            (
-                "speak",
-                "Vivavoce::Voice",
-                voice.voice,
-                {"basis": voice.basis, "licence": voice.licence, "commercial": voice.commercial},
-            )
-            for voice in request.voices
-        ]
-        questions += [
-            (
-                "useModel",
-                "Vivavoce::Model",
-                model.model,
-                {"engine": model.engine, "licence": model.licence, "commercial": model.commercial},
-            )
-            for model in request.models
-        ]
-        rules: set[str] = set()
-        reasons: list[Reason] = []
-        for action, kind, subject, attributes in questions:
-            # One question at a time: the attributes come from the request, and two entries
-            # that name one voice must not be able to lend each other theirs.
-            uid = {"type": kind, "id": subject}
+        # One question at a time: the attributes come from the request, and two entries that
+        # name one voice must not be able to lend each other theirs.
+        uid = {"type": f"Vivavoce::{question.kind}", "id": question.subject}
+        try:
             result = cedarpy.is_authorized(
                 {
-                    "principal": {"type": "Vivavoce::Requester", "id": request.requester},
-                    "action": {"type": "Vivavoce::Action", "id": action},
+                    "principal": {"type": "Vivavoce::Requester", "id": question.requester},
+                    "action": {"type": "Vivavoce::Action", "id": question.action},
                     "resource": uid,
-                    "context": work,
+                    "context": dict(question.context),
                 },
-                self._policies,
-                [{"uid": uid, "attrs": attributes, "parents": []}],
+                policies,
+                [{"uid": uid, "attrs": dict(question.attributes), "parents": []}],
                 self._schema,
             )
-            named = result.diagnostics.id_annotations_by_reason
-            determining = [named.get(reason, reason) for reason in result.diagnostics.reasons]
-            rules.update(determining)
-            reasons.extend(
-                Reason("policy-error", subject, f"A policy could not be evaluated: {error}", "")
-                for error in result.diagnostics.errors
-            )
-            if result.decision != cedarpy.Decision.Allow:
-                reasons.extend(self._denial(rule, subject) for rule in determining)
-                if not determining and not result.diagnostics.errors:
-                    reasons.append(Reason("default-deny", subject, "No policy permits this.", ""))
-        return Decision(not reasons, tuple(sorted(rules)), tuple(reasons))
+        except ValueError as exc:  # a half character in a name, which Cedar cannot take
+            return False, (), (str(exc),)
+        errors = tuple(result.diagnostics.errors)
+        allowed = result.decision == cedarpy.Decision.Allow and not errors
+        return allowed, tuple(sorted(result.diagnostics.reasons)), errors
 
-    def _denial(self, rule_id: str, subject: str) -> Reason:
-        rule = self.rules[rule_id]
-        return Reason(rule.id, subject, rule.description or "Forbidden by this rule.", rule.cure)
+    def _findings(self, question: Question) -> Iterator[Finding]:
+        """Ask each rule alone: Cedar names the permits of a yes and the forbids of a no only."""
+        for rule in self.rules.values():
+            if question.action not in rule.actions:
+                continue
+            _, determining, errors = self._ask(question, self._only(rule.id))
+            if errors:
+                yield Finding("error", question.subject, rule.id, "; ".join(errors))
+            elif rule.effect == "permit":
+                if determining:
+                    yield Finding("allows", question.subject, rule.id, rule.description)
+            elif determining:
+                reason = self._denial(rule, question)
+                yield Finding("denies", question.subject, rule.id, reason.text, reason.cure)
+            else:
+                yield Finding("met", question.subject, rule.id, rule.description)
+
+    def _only(self, rule_id: str) -> Any:
+        if rule_id not in self._alone:
+            self._alone[rule_id] = _policy_set({rule_id: self._json[rule_id]})
+        return self._alone[rule_id]
+
+    @staticmethod
+    def _denial(rule: Rule, question: Question) -> Reason:
+        text = fill(rule.finding, question) if rule.finding else rule.description
+        return Reason(rule.id, question.subject, text or "Forbidden by this rule.", rule.cure)
+
+    # -- Loading ------------------------------------------------------------------------
 
     def _admit(self, name: str, text: str, schema: str) -> None:
         """Check one pack and take note of its rules."""
-        import cedarpy
-
-        try:
-            parsed = json.loads(cedarpy.policies_to_json_str(text))
-        except ValueError as exc:
-            raise InputError(
-                f"the policy pack {name} does not parse: {exc}",
-                hint="Correct it, or move it away; until then nothing is authorized.",
-            ) from exc
-        if parsed.get("templates"):
-            raise InputError(f"the policy pack {name} holds a template, which is not supported")
-        result = cedarpy.validate_policies(text, schema)
-        if not result.validation_passed:
-            problems = "; ".join(error.error for error in result.errors)
-            raise InputError(
-                f"the policy pack {name} does not fit the schema: {problems}",
-                hint="See policies/schema.cedarschema for what a policy can ask about.",
-            )
-        for policy in parsed["staticPolicies"].values():
-            notes = policy.get("annotations", {})
-            rule = Rule(
-                id=notes.get("id") or "",
-                effect=policy["effect"],
-                description=notes.get("description") or "",
-                cure=notes.get("cure") or "",
-                pack=name,
-            )
-            if not rule.id:
-                raise InputError(
-                    f"a policy of the pack {name} has no @id",
-                    hint='Name it: @id("mypack/what-it-requires")',
-                )
+        pack = check_pack(name, text, schema)
+        for rule in pack.rules:
             if rule.id in self.rules:
                 raise InputError(
                     f"the policy id {rule.id!r} of the pack {name} is already used by "
                     f"{self.rules[rule.id].pack}",
                     hint="Give each policy an id of its own.",
                 )
-            self.rules[rule.id] = rule
+        if name not in shipped.FILES:
+            refuse_reserved(pack)
+        self.rules |= {rule.id: rule for rule in pack.rules}
+        self._json |= pack.policies
 
 
-def _digest(schema: str, packs: dict[str, str]) -> str:
+def _known(names: Iterable[str]) -> list[str]:
+    wanted = list(names)
+    for name in wanted:
+        if name not in shipped.PACKS:
+            raise InputError(
+                f"policy.packs names {name!r}, which is no shipped policy pack",
+                hint=f"Packs that can be switched on: {', '.join(shipped.ON_REQUEST)}.",
+            )
+    return wanted
+
+
+def _checked(action: str) -> str:
+    if action not in ACTIONS:
+        raise InputError(
+            f"{str(action)[:80]!r} is nothing that is done with a voice",
+            hint=f"One of: {', '.join(ACTIONS)}.",
+        )
+    return action
+
+
+def _policy_set(policies: Mapping[str, Any]) -> Any:
+    """Return Cedar's policy set; each policy goes by its ``@id``."""
+    import cedarpy
+
+    return cedarpy.PolicySet.from_json_str(
+        json.dumps({"staticPolicies": policies, "templates": {}, "templateLinks": []})
+    )
+
+
+def _digest(schema: str, packs: Iterable[str]) -> str:
     # File names stay out: a home folder's path must not reach the log, even hashed.
-    texts = [schema, *packs.values()]
-    parts = [hashlib.sha256(text.encode()).digest() for text in texts]
+    parts = [_sha256(schema), *sorted(_sha256(text) for text in packs)]
     return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _sha256(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
 @lru_cache(maxsize=8)
