@@ -69,7 +69,8 @@ CREDENTIALS_V2 = "https://www.w3.org/ns/credentials/v2"
 CONTEXT = "urn:vivavoce:context:grant:v1"
 TYPES = ("VerifiableCredential", "VoiceGrantCredential")
 #: RFC 3986 without spaces or a fragment, which names the entry.
-_LIST_ID = r"[a-z][a-z0-9+.-]*:[A-Za-z0-9:/?@!$&'()*+,;=._~%-]{1,300}"
+LIST_ID_PATTERN = r"[a-z][a-z0-9+.-]*:[A-Za-z0-9:/?@!$&'()*+,;=._~%-]{1,300}"
+SUSPENSION_SUFFIX = ":suspension"
 MAX_INDEX = 2**31 - 1
 
 
@@ -90,7 +91,12 @@ class StatusEntry:
     index: int
 
     def __post_init__(self) -> None:
-        matching(self.list_id, _LIST_ID, "the URL or URN of a status list")
+        matching(self.list_id, LIST_ID_PATTERN, "the URL or URN of a status list")
+        if self.list_id.endswith(SUSPENSION_SUFFIX):
+            raise InputError(
+                f"{self.list_id!r} is the list of suspensions",
+                hint="Give the id of the list of revocations beside it.",
+            )
         if not 0 <= self.index <= MAX_INDEX:
             raise InputError(f"{self.index} is no place in a status list")
 
@@ -129,7 +135,7 @@ def suspension_list_id(list_id: str) -> str:
 
     Two lists, because a revocation never ends and a suspension may.
     """
-    return f"{list_id}:suspension"
+    return list_id + SUSPENSION_SUFFIX
 
 
 def draft_grant(
@@ -196,7 +202,7 @@ class StatusReference(Model):
     type: Literal["BitstringStatusListEntry"]
     status_purpose: Literal["revocation", "suspension"]
     status_list_index: Annotated[str, Field(pattern=r"^(?:0|[1-9][0-9]{0,9})$")]
-    status_list_credential: Annotated[str, Field(pattern=f"^{_LIST_ID}$")]
+    status_list_credential: Annotated[str, Field(pattern=f"^{LIST_ID_PATTERN}$")]
 
 
 class Subject(Conditions):

@@ -67,11 +67,14 @@ class ToSign:
         What will be signed; ``iss`` is `did`.
     did
         Whose signature it needs.
+    max_bytes
+        How long the token may become.
     """
 
     typ: str
     payload: dict[str, Any]
     did: str
+    max_bytes: int = MAX_TOKEN
 
     @property
     def signing_input(self) -> bytes:
@@ -112,7 +115,7 @@ class ToSign:
         """
         raw = read_signature(signature)
         token = f"{self.signing_input.decode()}.{_encode(raw)}"
-        open_compact(token, typ=self.typ)
+        open_compact(token, typ=self.typ, max_bytes=self.max_bytes)
         return token
 
 
