@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlmodel import Session, col, select
 
 from consent.errors import RefusedError
 from consent.registry import rows
 from consent.registry.core import Core
+from consent.registry.moments import Received
 from consent.registry.people import Mandate, PartyKey
 from consent.registry.tables import MandateRow, PartyKeyRow
-
-#: What a mandate can let a representative do.
-SCOPES = ("grant", "revoke", "approve", "keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,12 @@ def key_of(core: Core, session: Session, did: str) -> PartyKey | None:
         Its row was changed.
     """
     row = session.get(PartyKeyRow, did)
-    return None if row is None else _key(core, row)
+    return None if row is None else read_key(core, row)
+
+
+def did_of_ref(session: Session, ref: str) -> str | None:
+    """Return the key that the log calls `ref`, None if the registry does not know it."""
+    return session.exec(select(PartyKeyRow.did).where(PartyKeyRow.ref == ref)).one_or_none()
 
 
 def keys_of(core: Core, session: Session, party_id: str) -> tuple[PartyKey, ...]:
@@ -45,11 +47,11 @@ def keys_of(core: Core, session: Session, party_id: str) -> tuple[PartyKey, ...]
         .where(PartyKeyRow.party_id == party_id)
         .order_by(col(PartyKeyRow.leaf_index))
     ).all()
-    return tuple(_key(core, row) for row in found)
+    return tuple(read_key(core, row) for row in found)
 
 
-def active_key(core: Core, session: Session, did: str, what: str) -> PartyKey:
-    """Return the key `did` if it is good now.
+def good_key(core: Core, session: Session, did: str, what: str, received: Received) -> PartyKey:
+    """Return the key `did` if it was good for a document that came in then.
 
     Parameters
     ----------
@@ -59,7 +61,7 @@ def active_key(core: Core, session: Session, did: str, what: str) -> PartyKey:
     Raises
     ------
     RefusedError
-        It is no party's, was replaced, or is compromised.
+        It is no party's, was replaced before, or is compromised.
     """
     key = key_of(core, session, did)
     if key is None:
@@ -67,10 +69,11 @@ def active_key(core: Core, session: Session, did: str, what: str) -> PartyKey:
             f"{what} is signed with {did}, which is no party's key here",
             hint="Enter the party with this key first: vivavoce party add --did DID",
         )
-    if key.state != "active":
+    fault = key.fault_at(received.leaf_index, received.time)
+    if fault is not None:
         raise RefusedError(
-            f"{what} is signed with {did}, which is {key.state}",
-            hint="What it signed counts only if it came in before. Sign anew with the new key.",
+            f"{what} is signed with {did}, which is not good for it: {fault}",
+            hint="What a key signed counts only if it came in before. Sign anew with the new key.",
         )
     return key
 
@@ -88,9 +91,24 @@ def mandates_for(core: Core, session: Session, principal: str) -> list[Mandate]:
 
 
 def entitled(
-    core: Core, session: Session, did: str, principal: str, scope: str, what: str, now: datetime
+    core: Core,
+    session: Session,
+    did: str,
+    principal: str,
+    scope: str,
+    what: str,
+    received: Received,
+    *,
+    mandate_id: str = "",
 ) -> Actor:
-    """Return who signed, if they may do `scope` for `principal` now.
+    """Return who signed, if they could do `scope` for `principal` then.
+
+    Parameters
+    ----------
+    what
+        What was signed, for the message.
+    mandate_id
+        The one mandate that counts; empty takes any.
 
     Raises
     ------
@@ -99,17 +117,17 @@ def entitled(
     VerificationError
         A row of the key or of a mandate was changed.
     """
-    key = active_key(core, session, did, what)
+    key = good_key(core, session, did, what, received)
     if key.party_id == principal:
         return Actor(principal, key)
     fault = "and has no mandate from them"
     for given in mandates_for(core, session, principal):
-        if given.representative != key.party_id:
+        if given.representative != key.party_id or mandate_id not in ("", given.id):
             continue
-        reason = given.fault_at(scope, now)
-        if reason is None:
+        reason = given.fault_at(scope, received.time)
+        if reason is None and given.leaf_index < received.leaf_index:
             return Actor(key.party_id, key, given)
-        fault = f"and the mandate {given.id} does not help: {reason}"
+        fault = f"and the mandate {given.id} does not help: {reason or 'it came in later'}"
     raise RefusedError(
         f"{what} is signed by {key.party_id}, who is not the rights holder {principal} {fault}",
         hint="It needs the signature of the rights holder, or of somebody they mandated.",
@@ -132,7 +150,8 @@ def mandate(core: Core, row: MandateRow) -> Mandate:
     )
 
 
-def _key(core: Core, row: PartyKeyRow) -> PartyKey:
+def read_key(core: Core, row: PartyKeyRow) -> PartyKey:
+    """Return the key in a row, its signature checked."""
     rows.verify_row(core, row, f"the key {row.did}")
     return PartyKey(
         did=row.did,
