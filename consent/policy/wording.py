@@ -68,7 +68,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        text = " ".join(value.split())
+        text = " ".join(value.split()) or "not stated"
         return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     if isinstance(value, Collection):
         items = [_shown(item) for item in value]
