@@ -1,4 +1,4 @@
-"""Authorizations: made, signed, looked up, started, renewed and ended.
+"""Rows of authorizations: signed, checked, looked up and ended.
 
 The row holds the signed authorization and, signed apart, its changing state. Both signatures
 are checked whenever a row is read: an edited row is noticed before it is used.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from datetime import datetime
 
 from cryptography.exceptions import InvalidSignature
@@ -17,50 +16,11 @@ from sqlmodel import Session, col, select
 from consent.canonical import canonical
 from consent.clock import rfc3339
 from consent.errors import RefusedError, VerificationError
-from consent.policy import Denied
 from consent.registry.core import Core
-from consent.registry.records import (
-    LEASE_LIFETIME,
-    START_WITHIN,
-    Authorization,
-    AuthorizationRequest,
-)
+from consent.registry.records import LEASE_LIFETIME, START_WITHIN, Authorization
 from consent.registry.tables import AuthorizationRow
 
 _ID = re.compile(r"[0-9a-f]{32}")
-
-
-def authorize(core: Core, request: AuthorizationRequest) -> Authorization:
-    """Decide on `request` and put the signed yes on record; see ``Registry.authorize``."""
-    request.check()
-    decision = core.policy.decide(request)
-    if not decision.allowed:
-        raise Denied(decision.reasons)
-    now = core.now()
-    draft = Authorization(
-        id=secrets.token_hex(16),
-        request=request,
-        issued_at=now,
-        start_before=now + START_WITHIN,
-        policy_decision=decision.rules,
-        policy_digest=core.policy.digest,
-        registry_tag=core.tag,
-    )
-    payload = canonical(draft.payload())
-    row = AuthorizationRow(
-        id=draft.id,
-        digest=draft.digest,
-        job_digest=request.job_digest,
-        issued_at=now,
-        payload=payload.decode(),
-        signature=core.key.sign(payload).hex(),
-        state="issued",
-        state_signature="",
-    )
-    sign_state(core, row)
-    with core.database.write() as session:
-        session.add(row)
-    return _read(row)
 
 
 def sign_state(core: Core, row: AuthorizationRow) -> None:
@@ -86,7 +46,7 @@ def intact(core: Core, row: AuthorizationRow) -> bool:
 
 
 def fetch(core: Core, session: Session, authorization_id: str) -> AuthorizationRow:
-    """Return the row of an authorization for a change, its signatures checked.
+    """Return the row of an authorization, its signatures checked.
 
     Raises
     ------
@@ -98,9 +58,7 @@ def fetch(core: Core, session: Session, authorization_id: str) -> AuthorizationR
     row = None
     if _ID.fullmatch(authorization_id):
         row = session.exec(
-            select(AuthorizationRow)
-            .where(AuthorizationRow.id == authorization_id)
-            .with_for_update()
+            select(AuthorizationRow).where(AuthorizationRow.id == authorization_id)
         ).one_or_none()
     if row is None:
         raise RefusedError(
@@ -120,22 +78,26 @@ def open_authorization(row: AuthorizationRow) -> Authorization:
     return _read(row)
 
 
-def find(core: Core, job_digest: str) -> Authorization | None:
-    """Return the newest authorization for a job that can still be used."""
-    with core.database.read() as session:
-        rows = session.exec(
-            select(AuthorizationRow)
-            .where(
-                AuthorizationRow.job_digest == job_digest,
-                col(AuthorizationRow.state).in_(("issued", "active")),
-            )
-            .order_by(col(AuthorizationRow.issued_at).desc())
-        ).all()
-    now = core.now()
-    for row in rows:
-        if intact(core, row) and why_ended(row, now) is None:
-            return _read(row)
-    return None
+def usable(core: Core, session: Session, job_digest: str, now: datetime) -> list[Authorization]:
+    """Return the authorizations for a job that can still be used, the newest first."""
+    rows = session.exec(
+        select(AuthorizationRow)
+        .where(
+            AuthorizationRow.job_digest == job_digest,
+            col(AuthorizationRow.state).in_(("issued", "active")),
+        )
+        .order_by(col(AuthorizationRow.issued_at).desc())
+    ).all()
+    return [_read(row) for row in rows if intact(core, row) and why_ended(row, now) is None]
+
+
+def ended_at(row: AuthorizationRow, moment: datetime) -> bool:
+    """Whether the authorization in `row` had ended at `moment`, as far as its columns say."""
+    if row.state == "issued":
+        return moment >= row.issued_at + START_WITHIN
+    if row.state == "active":
+        return row.renewed_at is not None and moment >= row.renewed_at + LEASE_LIFETIME
+    return True
 
 
 def why_ended(row: AuthorizationRow, now: datetime) -> str | None:
@@ -199,14 +161,4 @@ def _state(row: AuthorizationRow) -> bytes:
 
 
 def _read(row: AuthorizationRow) -> Authorization:
-    data = json.loads(row.payload)
-    return Authorization(
-        id=data["id"],
-        request=AuthorizationRequest.from_payload(data["request"]),
-        issued_at=datetime.fromisoformat(data["issued_at"]),
-        start_before=datetime.fromisoformat(data["start_before"]),
-        policy_decision=tuple(data["policy_decision"]),
-        policy_digest=data["policy_digest"],
-        registry_tag=data["registry_tag"],
-        signature=row.signature,
-    )
+    return Authorization.from_payload(json.loads(row.payload), row.signature)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from consent.errors import RefusedError
 from consent.locks import FileLock
-from consent.registry import authorizations, receipts
+from consent.registry import authorizations, receipts, reservations, timekeeping
 from consent.registry.core import Core
 from consent.registry.ledger import settle, writing
 from consent.registry.records import Authorization
-from consent.registry.tables import LeaseRow, ReceiptRow
+from consent.registry.standing import refuse_ended_grants
+from consent.registry.tables import AuthorizationRow, LeaseRow, ReceiptRow
 
 #: How old the registry's word may be, in seconds, when :meth:`Lease.check` answers from memory.
 RECHECK_SECONDS = 1.0
@@ -64,9 +65,10 @@ class Lease:
         Raises
         ------
         RefusedError
-            The lease was closed or released, or the authorization was revoked or expired.
+            The lease was closed or released, the authorization was revoked or expired, a grant
+            it rests on no longer holds, or the clock was set back.
         VerificationError
-            The authorization was changed in the registry.
+            The authorization or a grant was changed in the registry.
         """
         with self._guard:
             if self._ended is not None:
@@ -121,13 +123,10 @@ class Lease:
     def _ask(self, *, renew: bool) -> None:
         if not renew:
             with self._core.database.read() as session:
-                row = authorizations.fetch(self._core, session, self.id)
-                authorizations.refuse_ended(row, self._core.now())
+                self._refuse(session)
             return
-        now = self._core.now()
         with self._core.database.write() as session:
-            row = authorizations.fetch(self._core, session, self.id)
-            authorizations.refuse_ended(row, now)
+            row, now = self._refuse(session)
             row.renewed_at = now
             authorizations.sign_state(self._core, row)
             session.add(row)
@@ -135,7 +134,15 @@ class Lease:
             if lease is not None:
                 lease.heartbeat_at = now
                 session.add(lease)
+            timekeeping.note(session, now)
         self._beat = time.monotonic()
+
+    def _refuse(self, session: Session) -> tuple[AuthorizationRow, datetime]:
+        now = timekeeping.checked_now(self._core, session)
+        row = authorizations.fetch(self._core, session, self.id)
+        authorizations.refuse_ended(row, now)
+        refuse_ended_grants(self._core, session, self.authorization, now)
+        return row, now
 
     def _release(self, ended: RefusedError) -> None:
         self._ended = ended
@@ -167,6 +174,19 @@ def open_lease(core: Core, authorization_id: str) -> Lease:
     except BaseException:
         lock.release()
         raise
+
+
+def find(core: Core, job_digest: str) -> Authorization | None:
+    """Return the newest authorization for a job that can still be used."""
+    with core.database.read() as session:
+        now = timekeeping.checked_now(core, session)
+        for authorization in authorizations.usable(core, session, job_digest, now):
+            try:
+                refuse_ended_grants(core, session, authorization, now)
+            except RefusedError:
+                continue  # it would be refused at once; the job needs a new one
+            return authorization
+    return None
 
 
 def recover(core: Core) -> list[str]:
@@ -226,10 +246,11 @@ def _alive_elsewhere(core: Core, authorization_id: str) -> bool:
 
 
 def _start(core: Core, authorization_id: str) -> Authorization:
-    now = core.now()
     refusal: RefusedError | None = None
     with core.database.write() as session:
+        now = timekeeping.checked_now(core, session)
         row = authorizations.fetch(core, session, authorization_id)
+        authorization = authorizations.open_authorization(row)
         reason = authorizations.why_ended(row, now)
         if reason is not None:
             refusal = RefusedError(
@@ -239,12 +260,14 @@ def _start(core: Core, authorization_id: str) -> Authorization:
             if row.state in ("issued", "active"):
                 authorizations.end(core, row, "expired", reason)
                 session.add(row)
+                reservations.release(core, session, row.id)
         elif _alive_elsewhere(core, authorization_id):
             refusal = RefusedError(
                 f"the job of the authorization {authorization_id} runs on another machine",
                 hint="Wait for it to end.",
             )
         else:
+            refuse_ended_grants(core, session, authorization, now)
             row.state = "active"
             row.started_at = row.started_at or now
             row.renewed_at = now
@@ -260,6 +283,7 @@ def _start(core: Core, authorization_id: str) -> Authorization:
                     released_at=None,
                 )
             )
+            timekeeping.note(session, now)
     if refusal is not None:
         raise refusal
-    return authorizations.open_authorization(row)
+    return authorization

@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
@@ -29,7 +30,7 @@ from consent.errors import VerificationError
 from consent.keys import raw_public
 from consent.log import Checkpoint, Writer
 from consent.log.merkle import leaf_hash
-from consent.registry import authorizations
+from consent.registry import authorizations, reservations, timekeeping
 from consent.registry.core import Core
 from consent.registry.tables import AuthorizationRow, LogIndexRow, MetaRow
 
@@ -72,6 +73,7 @@ def writing(core: Core) -> Iterator[Ledger]:
         if _catch_up(core, session, writer.checkpoint):
             session.commit()  # stands even if what follows is refused
         yield Ledger(core, session, writer)
+        timekeeping.note(session, core.now())
 
 
 def reconcile(core: Core) -> None:
@@ -87,6 +89,7 @@ def reconcile(core: Core) -> None:
         head = _head(session)
     if checkpoint.size > 0 and head == (checkpoint.size, checkpoint.root.hex()):
         _check_owner(core)
+        _remember_time(core)
         return
     with writing(core) as ledger:
         if ledger.writer.checkpoint.size == 0:
@@ -107,6 +110,7 @@ def settle(ledger: Ledger, row: AuthorizationRow) -> None:
     if row.receipts == 0:
         authorizations.end(ledger.core, row, "closed")
         ledger.session.add(row)
+        reservations.release(ledger.core, ledger.session, row.id)
         return
     ledger.append(
         {
@@ -120,6 +124,17 @@ def settle(ledger: Ledger, row: AuthorizationRow) -> None:
     )
 
 
+def correct_clock(core: Core) -> None:
+    """Put on record that the clock was ahead and is right now; see ``Registry.correct_clock``."""
+    with writing(core) as ledger:
+        seen = timekeeping.latest(ledger.session)
+        now = core.now()
+        if seen is not None and now < seen:
+            ledger.append(
+                {"kind": "clock", "version": 1, "seen": rfc3339(seen), "time": rfc3339(now)}
+            )
+
+
 def _check_owner(core: Core) -> None:
     with core.database.read() as session:
         owner = session.get(MetaRow, "registry_key")
@@ -128,6 +143,16 @@ def _check_owner(core: Core) -> None:
             f"the registry {core.database.engine.url.render_as_string()} belongs to another key",
             hint="Restore the keys from a backup: vivavoce keys restore FILE",
         )
+
+
+def _remember_time(core: Core) -> None:
+    """Take over what the log knows of the time, should the database have forgotten it."""
+    logged = timekeeping.last_entry(core)
+    with core.database.read() as session:
+        seen = timekeeping.latest(session)
+    if logged is not None and (seen is None or logged > seen + timekeeping.ADJUSTMENT):
+        with core.database.write() as session:
+            timekeeping.note(session, logged)
 
 
 def _head(session: Session) -> tuple[int, str] | None:
@@ -178,6 +203,7 @@ def _catch_up(core: Core, session: Session, checkpoint: Checkpoint) -> bool:
         _project(core, session, index, leaf)
     session.flush()
     _set_head(session, checkpoint)
+    timekeeping.note(session, datetime.fromisoformat(json.loads(leaf)["time"]))
     return True
 
 

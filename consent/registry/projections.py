@@ -7,6 +7,7 @@ the rows that exist; nothing may be counted twice, for no entry is projected twi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
@@ -14,7 +15,7 @@ from typing import Any
 
 from sqlmodel import Session, select
 
-from consent.registry import authorizations, effects
+from consent.registry import authorizations, effects, erasure, openings, reservations, timekeeping
 from consent.registry.core import Core
 from consent.registry.tables import AuthorizationRow, MetaRow, ReceiptRow, VoiceUseRow
 
@@ -31,7 +32,9 @@ def projections() -> Mapping[str, Projection]:
         "sealed": _sealed,
         "abandoned": _abandoned,
         "settled": _settled,
+        "clock": _clock,
         **effects.PROJECTIONS,
+        **erasure.PROJECTIONS,
     }
 
 
@@ -58,16 +61,43 @@ def _receipt(core: Core, session: Session, index: int, leaf: str, entry: dict[st
     )
     session.flush()
     for voice in entry["voices"]:
-        session.add(
-            VoiceUseRow(
-                output_id=entry["output_id"],
-                voice=voice["voice"],
-                basis=voice["basis"],
-                licence=voice["licence"],
-                duration_ms=voice["duration_ms"],
-            )
-        )
+        _use(core, session, owner, entry["output_id"], voice)
     _count(core, session, owner, +1, entry["duration_ms"])
+
+
+def _use(
+    core: Core,
+    session: Session,
+    owner: AuthorizationRow | None,
+    output_id: str,
+    voice: dict[str, Any],
+) -> None:
+    """Put on record how long one voice speaks, and take it off its grant if it has one."""
+    opened = None
+    if "grant" in voice:
+        trusted = owner is not None and authorizations.intact(core, owner)
+        authorization = authorizations.open_authorization(owner) if trusted and owner else None
+        opened = openings.find(core, session, authorization, output_id, voice)
+    review = bool(voice.get("review"))
+    session.add(
+        VoiceUseRow(
+            output_id=output_id,
+            voice=voice["voice"] if opened is None else opened.voice,
+            basis=voice["basis"],
+            licence=voice["licence"],
+            duration_ms=voice["duration_ms"],
+            grant_id=None if opened is None else opened.grant_id,
+            review=review,
+        )
+    )
+    if opened is not None and not review:
+        reservations.spend(
+            core,
+            session,
+            None if owner is None else owner.id,
+            opened.grant_id,
+            voice["duration_ms"],
+        )
 
 
 def _sealed(_core: Core, session: Session, _index: int, _leaf: str, entry: dict[str, Any]) -> None:
@@ -88,9 +118,30 @@ def _abandoned(
         return
     receipt.state = "abandoned"
     session.add(receipt)
+    _give_back(core, session, receipt)
     if receipt.authorization_id is not None:
         owner = session.get(AuthorizationRow, receipt.authorization_id)
         _count(core, session, owner, -1, -receipt.duration_ms)
+
+
+def _give_back(core: Core, session: Session, receipt: ReceiptRow) -> None:
+    """Give the minutes of an output back to its grants: those of the log, not of the row."""
+    found = openings.of_output(core, session, receipt.output_id)
+    if not found:
+        return
+    logged = json.loads(core.log.entry(receipt.leaf_index))
+    if logged.get("output_id") != receipt.output_id:
+        return  # the row was changed: what was used stays used
+    for opened in found:
+        for voice in logged["voices"]:
+            if "grant" in voice and openings.fits(opened, voice) and not voice.get("review"):
+                reservations.spend(
+                    core,
+                    session,
+                    receipt.authorization_id,
+                    opened.grant_id,
+                    -voice["duration_ms"],
+                )
 
 
 def _settled(core: Core, session: Session, _index: int, _leaf: str, entry: dict[str, Any]) -> None:
@@ -98,6 +149,11 @@ def _settled(core: Core, session: Session, _index: int, _leaf: str, entry: dict[
     if row is not None and authorizations.intact(core, row):
         authorizations.end(core, row, "closed")
         session.add(row)
+        reservations.release(core, session, row.id)
+
+
+def _clock(_core: Core, session: Session, _index: int, _leaf: str, entry: dict[str, Any]) -> None:
+    timekeeping.put(session, datetime.fromisoformat(entry["time"]))
 
 
 def _authorization(session: Session, entry: dict[str, Any]) -> AuthorizationRow | None:

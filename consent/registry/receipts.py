@@ -8,17 +8,31 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, func, select
 
 from consent.clock import rfc3339
 from consent.errors import InputError, RefusedError, VerificationError
-from consent.registry import authorizations
+from consent.registry import authorizations, openings, reservations, timekeeping
 from consent.registry.core import Core
 from consent.registry.ledger import Ledger, writing
-from consent.registry.records import Authorization, Receipt, ReceiptDraft
-from consent.registry.tables import AuthorizationRow, ReceiptRow
+from consent.registry.records import (
+    GRACE_MS,
+    Authorization,
+    GrantUse,
+    Receipt,
+    ReceiptDraft,
+    VoiceUse,
+)
+from consent.registry.standing import refuse_ended_grants
+from consent.registry.tables import AuthorizationRow, GrantRow, ReceiptRow
+
+# The share of a file that must be somebody's speech: a person's minutes are not to be lost in
+# silence. Pauses count as the speech before them.
+_LEAST_SPEECH = 0.5
 
 
 def new_output_id(core: Core) -> str:
@@ -40,6 +54,7 @@ def issue(core: Core, draft: ReceiptDraft) -> Receipt:
         )
     with writing(core) as ledger:
         session = ledger.session
+        now = timekeeping.checked_now(core, session)
         row = ledger.row(draft.authorization_id)
         authorization = authorizations.open_authorization(row)
         if row.state == "issued":
@@ -47,22 +62,24 @@ def issue(core: Core, draft: ReceiptDraft) -> Receipt:
                 f"the authorization {row.id} was not started",
                 hint="Open its lease first: with registry.lease(authorization.id) as lease: ...",
             )
-        authorizations.refuse_ended(row, core.now())
+        authorizations.refuse_ended(row, now)
+        grants = refuse_ended_grants(core, session, authorization, now)
         _check_counters(session, row)
         _check_scope(authorization, draft)
         _check_minutes(authorization, row, draft)
+        _check_grants(core, session, authorization, row, grants, draft)
         if session.get(ReceiptRow, draft.output_id) is not None:
             raise RefusedError(
                 f"the output id {draft.output_id} is already used",
                 hint="Take a new one from Registry.new_output_id().",
             )
-        index, _ = ledger.append(_entry(core, authorization, draft))
+        index, _ = ledger.append(_entry(core, authorization, draft, now))
         receipt = session.get(ReceiptRow, draft.output_id)
         assert receipt is not None
         receipt.title = draft.title
         receipt.tlog_proof = core.log.proof(index)
         session.add(receipt)
-    return _read(core, receipt)
+        return _read(core, session, receipt)
 
 
 def mark_sealed(core: Core, output_id: str, sha256: str, size: int, published_as: str) -> None:
@@ -74,6 +91,7 @@ def mark_sealed(core: Core, output_id: str, sha256: str, size: int, published_as
     if not published_as or "/" in published_as or "\\" in published_as:
         raise InputError(f"{published_as[:200]!r} is not a file name", hint="Leave folders out.")
     with writing(core) as ledger:
+        now = timekeeping.checked_now(core, ledger.session)
         receipt = _existing(ledger, output_id)
         if receipt.state == "sealed" and (receipt.sha256, receipt.size) == (sha256, size):
             return
@@ -81,7 +99,10 @@ def mark_sealed(core: Core, output_id: str, sha256: str, size: int, published_as
             raise RefusedError(f"the output {output_id} is already {receipt.state}")
         if receipt.authorization_id is None:
             raise RefusedError(f"the authorization of the output {output_id} is not on record")
-        authorizations.refuse_ended(ledger.row(receipt.authorization_id), core.now())
+        row = ledger.row(receipt.authorization_id)
+        authorizations.refuse_ended(row, now)
+        authorization = authorizations.open_authorization(row)
+        refuse_ended_grants(core, ledger.session, authorization, now)
         ledger.append(
             {
                 "kind": "sealed",
@@ -89,7 +110,7 @@ def mark_sealed(core: Core, output_id: str, sha256: str, size: int, published_as
                 "output_id": output_id,
                 "sha256": sha256,
                 "size": size,
-                "time": rfc3339(core.now()),
+                "time": rfc3339(now),
             }
         )
         receipt.published_as = published_as
@@ -121,7 +142,7 @@ def abandon_pending(core: Core, authorization_id: str | None, reason: str) -> li
 def pending(core: Core, authorization_id: str | None) -> list[Receipt]:
     """Return the receipts of one authorization that have no file yet."""
     with core.database.read() as session:
-        return [_read(core, row) for row in _pending_rows(session, authorization_id)]
+        return [_read(core, session, row) for row in _pending_rows(session, authorization_id)]
 
 
 def all_pending(core: Core) -> list[Receipt]:
@@ -132,18 +153,21 @@ def all_pending(core: Core) -> list[Receipt]:
             .where(ReceiptRow.state == "issued")
             .order_by(col(ReceiptRow.leaf_index))
         ).all()
-        return [_read(core, row) for row in rows]
+        return [_read(core, session, row) for row in rows]
 
 
 def get(core: Core, output_id: str) -> Receipt | None:
     """Return a receipt, None if there is none."""
     with core.database.read() as session:
         row = session.get(ReceiptRow, output_id)
-        return None if row is None else _read(core, row)
+        return None if row is None else _read(core, session, row)
 
 
-def _entry(core: Core, authorization: Authorization, draft: ReceiptDraft) -> dict[str, Any]:
+def _entry(
+    core: Core, authorization: Authorization, draft: ReceiptDraft, now: datetime
+) -> dict[str, Any]:
     """Return the log entry of a receipt: commitments and public facts, nothing personal."""
+    granted = {use.voice: use for use in authorization.grants}
     return {
         "kind": "receipt",
         "version": 1,
@@ -156,12 +180,7 @@ def _entry(core: Core, authorization: Authorization, draft: ReceiptDraft) -> dic
             "digest": authorization.policy_digest,
         },
         "voices": [
-            {
-                "voice": voice.voice,
-                "basis": voice.basis,
-                "licence": voice.licence,
-                "duration_ms": round(voice.minutes * 60_000),
-            }
+            _voice_entry(core, draft.output_id, voice, granted.get(voice.voice))
             for voice in draft.voices
         ],
         "models": [
@@ -179,20 +198,45 @@ def _entry(core: Core, authorization: Authorization, draft: ReceiptDraft) -> dic
         "container": draft.container,
         "duration_ms": draft.duration_ms,
         "watermark": draft.watermark,
-        "time": rfc3339(core.now()),
+        "time": rfc3339(now),
     }
+
+
+def _voice_entry(
+    core: Core, output_id: str, voice: VoiceUse, use: GrantUse | None
+) -> dict[str, Any]:
+    """Return what the log says of one voice; of a person's, only commitments."""
+    if use is None:
+        return {
+            "voice": voice.voice,
+            "basis": voice.basis,
+            "licence": voice.licence,
+            "duration_ms": voice.duration_ms,
+        }
+    opened = openings.of_use(core, output_id, use)
+    entry = {
+        "voice": openings.voice_commitment(opened),
+        "basis": "grant",
+        "licence": "grant",
+        "grant": openings.grant_commitment(opened),
+        "duration_ms": voice.duration_ms,
+    }
+    # A draft for the performer's ears: on record, and free.
+    return entry | {"review": True} if use.review else entry
 
 
 def _check_scope(authorization: Authorization, draft: ReceiptDraft) -> None:
     """Refuse voices and models that were not authorized."""
     request = authorization.request
-    voices = {dataclasses.replace(voice, minutes=0.0) for voice in request.voices}
-    _refuse_foreign(
-        "voice",
-        [v.voice for v in draft.voices if dataclasses.replace(v, minutes=0.0) not in voices],
-    )
+    voices = {_as_such(voice) for voice in request.voices}
+    _refuse_foreign("voice", [v.voice for v in draft.voices if _as_such(v) not in voices])
     models = set(request.models)
     _refuse_foreign("model", [m.model for m in draft.models if m not in models])
+
+
+def _as_such(voice: VoiceUse) -> VoiceUse:
+    """Return what a voice is, apart from how long it speaks and by which grant."""
+    return dataclasses.replace(voice, minutes=0.0, grant="")
 
 
 def _refuse_foreign(what: str, names: list[str]) -> None:
@@ -215,6 +259,31 @@ def _check_minutes(
             "too many",
             hint="Ask for a new authorization with the minutes the work really needs.",
         )
+
+
+def _check_grants(
+    core: Core,
+    session: Session,
+    authorization: Authorization,
+    row: AuthorizationRow,
+    grants: Mapping[str, GrantRow],
+    draft: ReceiptDraft,
+) -> None:
+    """Refuse more of a person's voice than is held for the job, and less than is heard."""
+    granted = {use.voice: use for use in authorization.grants}
+    if not any(voice.voice in granted for voice in draft.voices):
+        return
+    attributed = sum(voice.duration_ms for voice in draft.voices)
+    if attributed < draft.duration_ms * _LEAST_SPEECH - GRACE_MS:
+        raise InputError(
+            f"the voices are said to speak {attributed / 60_000:.2f} minutes in a file of "
+            f"{draft.duration_ms / 60_000:.2f}",
+            hint="Give the minutes each voice speaks in this file, pauses included.",
+        )
+    for voice in draft.voices:
+        use = granted.get(voice.voice)
+        if use is not None and not use.review:
+            reservations.check(core, session, row, grants[use.grant_id], voice.duration_ms)
 
 
 def _check_counters(session: Session, row: AuthorizationRow) -> None:
@@ -266,7 +335,7 @@ def _pending_rows(session: Session, authorization_id: str | None) -> list[Receip
     )
 
 
-def _read(core: Core, row: ReceiptRow) -> Receipt:
+def _read(core: Core, session: Session, row: ReceiptRow) -> Receipt:
     return Receipt(
         output_id=row.output_id,
         authorization_id=row.authorization_id or "",
@@ -283,4 +352,5 @@ def _read(core: Core, row: ReceiptRow) -> Receipt:
         size=row.size,
         published_as=row.published_as,
         reason=row.reason,
+        openings=openings.of_output(core, session, row.output_id),
     )

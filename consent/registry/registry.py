@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
+from io import BufferedReader
+from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -12,14 +15,32 @@ from consent import keys
 from consent.clock import Clock, SystemClock
 from consent.home import Home
 from consent.log import Log
-from consent.policy import PolicyEngine
-from consent.registry import audit, authorizations, leases, parties, receipts, salts, voices
+from consent.log.quorum import load_policy
+from consent.policy import Explanation, PolicyEngine
+from consent.registry import (
+    audit,
+    authorizations,
+    authorizing,
+    erasure,
+    leases,
+    objects,
+    parties,
+    personal,
+    receipts,
+    reservations,
+    salts,
+    voices,
+)
 from consent.registry.audit import CheckReport, RegistryStatus
 from consent.registry.core import Core
 from consent.registry.database import Database
+from consent.registry.erasure import ErasureReport
+from consent.registry.firstuse import own_keys
 from consent.registry.leases import Lease
-from consent.registry.ledger import reconcile
+from consent.registry.ledger import correct_clock, reconcile
+from consent.registry.objects import VaultObject
 from consent.registry.people import Party, RegisteredVoice
+from consent.registry.personal import ExportReport
 from consent.registry.records import Authorization, AuthorizationRequest, Receipt, ReceiptDraft
 
 
@@ -53,28 +74,27 @@ class Registry:
         VerificationError
             Log, database and keys do not belong together, or the log was rolled back.
         StorageError
-            The database or the disk cannot be used, or a key is open to others.
+            The database or the disk cannot be used, or a key is lost or open to others.
         InputError
             A policy pack or the registry URL cannot be used.
         """
-        policy = PolicyEngine.load(home.policies)
-        log_key = keys.load_or_create(home, "log", "ed25519")
-        origin = home.setting("log", "origin") or default_origin(keys.raw_public(log_key))
-        key = keys.load_or_create(home, "registry", "ed25519")
-        log = Log.open(home.log, log_key, origin)
-        core = Core(
-            home=home,
-            clock=clock or SystemClock(),
-            database=Database(home),
-            log=log,
-            key=key,
-            policy=policy,
-        )
+        policy = PolicyEngine.of_home(home)
+        database = Database(home)
         try:
+            log_key, key = own_keys(home, database)
+            origin = home.setting("log", "origin") or default_origin(keys.raw_public(log_key))
+            core = Core(
+                home=home,
+                clock=clock or SystemClock(),
+                database=database,
+                log=Log.open(home.log, log_key, origin, witnesses=load_policy(home)),
+                key=key,
+                policy=policy,
+            )
             reconcile(core)
             salts.check_if_noted(core)
         except BaseException:
-            core.database.close()
+            database.close()
             raise
         return cls(core)
 
@@ -243,14 +263,26 @@ class Registry:
         InputError
             The request is incomplete or ill-formed.
         """
-        return authorizations.authorize(self._core, request)
+        return authorizing.authorize(self._core, request)
+
+    def explain(self, request: AuthorizationRequest) -> Explanation:
+        """Say how every rule stands to a job; nothing is authorized and nothing held.
+
+        Raises
+        ------
+        RefusedError
+            The clock was set back, or a grant that is asked for by its id is not on record.
+        InputError
+            The request is incomplete or ill-formed.
+        """
+        return authorizing.explain(self._core, request)
 
     def find_authorization(self, job_digest: str) -> Authorization | None:
         """Return the newest authorization for a job that can still be used, to resume it.
 
-        One whose row was changed is passed over.
+        One whose row was changed, or whose grants no longer hold, is passed over.
         """
-        return authorizations.find(self._core, job_digest)
+        return leases.find(self._core, job_digest)
 
     def lease(self, authorization_id: str) -> Lease:
         """Start the job of an authorization, or take it up again after a crash.
@@ -282,6 +314,7 @@ class Registry:
             authorizations.refuse_ended(row, self._core.now())
             authorizations.end(self._core, row, "revoked", reason)
             session.add(row)
+            reservations.release(self._core, session, row.id)
 
     def minutes_left(self, authorization_id: str) -> float:
         """Return how many minutes receipts may still cover, tolerance included."""
@@ -357,6 +390,106 @@ class Registry:
     def receipt(self, output_id: str) -> Receipt | None:
         """Return a receipt, None if there is none."""
         return receipts.get(self._core, output_id)
+
+    def correct_clock(self) -> None:
+        """Put on record that the clock was ahead, and that it is right now.
+
+        A registry that has seen a later time than the clock's authorizes nothing; once the
+        clock is right, this ends it. The log keeps both times.
+        """
+        correct_clock(self._core)
+
+    # -- Vault --------------------------------------------------------------------------
+
+    def store_object(
+        self, party: str, source: IO[bytes], *, kind: str, media_type: str, name: str = ""
+    ) -> VaultObject:
+        """Seal a file for a party: a recording, a proof.
+
+        Parameters
+        ----------
+        party
+            Id or handle.
+        source
+            Read to its end.
+        kind
+            ``"recording"``, ``"proof"``, ...
+        media_type
+            For instance ``"audio/flac"``.
+        name
+            File name it came with.
+
+        Raises
+        ------
+        RefusedError
+            There is no such party, or it was erased.
+        InputError
+            `kind`, `media_type` or `name` is ill-formed, or `source` cannot be read.
+        StorageError
+            The disk is full.
+        """
+        return objects.store(self._core, party, source, kind=kind, media_type=media_type, name=name)
+
+    def objects(self, party: str) -> list[VaultObject]:
+        """Return what the vault holds for a party, oldest first."""
+        return objects.every(self._core, party)
+
+    def open_object(self, object_id: str) -> BufferedReader:
+        """Open an object for reading, from beginning to end; a context manager.
+
+        Raises
+        ------
+        RefusedError
+            There is none, or it was erased.
+        VerificationError
+            It was changed, cut or swapped; raised while reading, before any wrong byte.
+        """
+        return objects.open_(self._core, object_id)
+
+    def delete_object(self, object_id: str) -> None:
+        """Destroy one object; its row remembers that there was one."""
+        objects.delete(self._core, object_id)
+
+    def erase_party(self, party: str, by: str, reason: str, *, note: str = "") -> ErasureReport:
+        """Erase a party: what was theirs becomes unreadable, and their grants end at once.
+
+        Cannot be undone. What stays, and why, is in docs/vault.md.
+
+        Parameters
+        ----------
+        party
+            Id or handle.
+        by
+            Who orders it.
+        reason
+            One of :data:`consent.registry.erasure.REASONS`.
+        note
+            Anything to remember; neither it nor `by` is kept here: see the report's ``record``.
+
+        Raises
+        ------
+        RefusedError
+            There is no such party, or it is erased already.
+        InputError
+            The reason is none of these, or a text is ill-formed.
+        """
+        return erasure.erase(self._core, party, by, reason, note=note)
+
+    def export_party(self, party: str, path: Path) -> ExportReport:
+        """Write everything held about a party into a ZIP that explains itself, mode 0600.
+
+        It is not encrypted: it is for the party, who should get it by a safe way.
+
+        Raises
+        ------
+        InputError
+            There is a file of that name.
+        RefusedError
+            There is no such party, or it was erased.
+        StorageError
+            The file cannot be written.
+        """
+        return personal.export(self._core, party, path)
 
     # -- Looking after itself -----------------------------------------------------------
 

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from consent.errors import InputError
-from consent.policy.facts import PURPOSES, REVIEW
+from consent.policy.facts import PURPOSES, REVIEW, Surroundings
 from consent.registry.checks import check_digest, check_minutes, check_texts, check_uses
 
 #: Receipts may exceed the minutes authorized by this share, and by half a minute in any case:
 #: the length of speech is known only when it has been spoken.
 TOLERANCE = 0.10
 GRACE_MS = 30_000
+
+
+NOTHING_KNOWN = Surroundings()
 
 
 def allowed_ms(minutes: float) -> int:
@@ -111,6 +114,8 @@ class AuthorizationRequest:
     script_digest
         SHA-256, lower-case hex, of what is spoken and by whom, apart from what for: the same
         for the draft that a performer hears and for the work they approve by it.
+    surroundings
+        What will go with the sound, as far as it is known; some packs ask.
     """
 
     work_title: str
@@ -129,6 +134,7 @@ class AuthorizationRequest:
     licensee: str = ""
     content: tuple[str, ...] = ()
     script_digest: str = ""
+    surroundings: Surroundings = NOTHING_KNOWN
 
     def check(self) -> None:
         """Refuse a request that cannot be meant.
@@ -170,7 +176,9 @@ class AuthorizationRequest:
         """Return the request as JSON values."""
         fields: dict[str, Any] = _jsonable(dataclasses.asdict(self))
         # Left out where empty: what was signed before there were grants still reads the same.
-        for name in ("licensee", "content", "script_digest"):
+        known = {k: v for k, v in fields["surroundings"].items() if v is not None}
+        fields["surroundings"] = known
+        for name in ("licensee", "content", "script_digest", "surroundings"):
             if not fields[name]:
                 del fields[name]
         for voice in fields["voices"]:
@@ -184,6 +192,7 @@ class AuthorizationRequest:
         fields = dict(data)
         fields["languages"] = tuple(fields["languages"])
         fields["content"] = tuple(fields.get("content", ()))
+        fields["surroundings"] = Surroundings(**fields.get("surroundings", {}))
         fields["voices"] = tuple(VoiceUse(**voice) for voice in fields["voices"])
         fields["models"] = tuple(ModelUse(**model) for model in fields["models"])
         return cls(**fields)

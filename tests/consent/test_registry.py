@@ -257,7 +257,7 @@ def test_a_sealed_file_is_named_without_its_folder(registry: Registry, name: str
 
 def test_what_no_policy_allows_is_denied_with_reasons_and_cures(registry: Registry) -> None:
     clone = dataclasses.replace(HEART, voice="clone:anna", basis="consent")
-    with pytest.raises(Denied, match="no grant on record") as caught:
+    with pytest.raises(Denied, match="no grant of the person") as caught:
         registry.authorize(a_request(voices=(HEART, clone)))
     assert caught.value.rules == ("base/grant-on-record",)
     assert caught.value.reasons[0].startswith("clone:anna: ")

@@ -1,0 +1,75 @@
+"""The one decision, put on record: what covers the job, the minutes held, the signed yes."""
+
+from __future__ import annotations
+
+import secrets
+
+from consent.canonical import canonical
+from consent.policy import Denied, Explanation
+from consent.registry import authorizations, coverage, reservations, timekeeping
+from consent.registry.core import Core
+from consent.registry.records import START_WITHIN, Authorization, AuthorizationRequest, GrantUse
+from consent.registry.tables import AuthorizationRow
+
+
+def authorize(core: Core, request: AuthorizationRequest) -> Authorization:
+    """Decide on `request` and put the signed yes on record; see ``Registry.authorize``."""
+    request.check()
+    # One transaction: what the decision rests on cannot change before the minutes are held.
+    with core.database.write() as session:
+        now = timekeeping.checked_now(core, session)
+        covered = coverage.cover(core, session, request, now)
+        if not covered.decision.allowed:
+            raise Denied(covered.decision.reasons)
+        authorization_id = secrets.token_hex(16)
+        uses = []
+        for cover in covered.covers:
+            if request.is_review:
+                use = GrantUse(
+                    cover.voice.voice, cover.grant.id, cover.grant.digest, 0, review=True
+                )
+            else:
+                use = reservations.reserve(
+                    core, session, authorization_id, cover.grant, cover.voice, cover.left_ms
+                )
+            uses.append(use)
+        authorization = Authorization(
+            id=authorization_id,
+            request=request,
+            issued_at=now,
+            start_before=now + START_WITHIN,
+            policy_decision=covered.decision.rules,
+            policy_digest=core.policy.digest,
+            registry_tag=core.tag,
+            grants=tuple(uses),
+        )
+        row = _row(core, authorization)
+        session.add(row)
+        timekeeping.note(session, now)
+    return authorizations.open_authorization(row)
+
+
+def explain(core: Core, request: AuthorizationRequest) -> Explanation:
+    """Say how every rule stands to `request`; nothing is authorized and nothing held."""
+    request.check()
+    with core.database.read() as session:
+        now = timekeeping.checked_now(core, session)
+        covered = coverage.cover(core, session, request, now)
+        session.rollback()
+    return core.policy.explain(request, covered.facts, surroundings=request.surroundings)
+
+
+def _row(core: Core, authorization: Authorization) -> AuthorizationRow:
+    payload = canonical(authorization.payload())
+    row = AuthorizationRow(
+        id=authorization.id,
+        digest=authorization.digest,
+        job_digest=authorization.request.job_digest,
+        issued_at=authorization.issued_at,
+        payload=payload.decode(),
+        signature=core.key.sign(payload).hex(),
+        state="issued",
+        state_signature="",
+    )
+    authorizations.sign_state(core, row)
+    return row
