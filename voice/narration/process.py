@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from consent import keys
 from consent.errors import ModelError
+from consent.home import Home
 
 #: One thread per process: OpenMP's spinning threads were 15 to 25 times slower on shared cores.
 CHILD_ENVIRONMENT = {
@@ -54,6 +56,8 @@ class WorkerProcess:
     """
 
     def __init__(self, home: Path, *, threads: int = 1) -> None:
+        # A worker cannot ask for the passphrase of protected keys, and needs but this one.
+        lent = keys.lend(Home.open(home), "cache")
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
         environment = {**os.environ, **CHILD_ENVIRONMENT}
         environment["OMP_NUM_THREADS"] = str(threads)
@@ -84,7 +88,7 @@ class WorkerProcess:
         self.task: str | None = None
         self._verdict: str | None = None
         self.since = time.monotonic()
-        self._write({"home": str(home), "threads": threads})
+        self._write({"home": str(home), "threads": threads, "secrets": lent})
 
     @property
     def pid(self) -> int:

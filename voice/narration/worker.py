@@ -43,7 +43,9 @@ def main() -> None:
     tasks: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     settings = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_read, args=(sys.stdin.buffer, tasks), daemon=True).start()
-    service = Service(Path(settings["home"]), threads=int(settings["threads"]))
+    service = Service(
+        Path(settings["home"]), threads=int(settings["threads"]), secrets=settings["secrets"]
+    )
     send(replies, {"ready": True})
     while True:
         task = tasks.get()
@@ -103,11 +105,13 @@ def resident_bytes() -> int:
 class Service:
     """What a worker can do; engines and listeners are loaded when first needed."""
 
-    def __init__(self, home: Path, *, threads: int) -> None:
+    def __init__(self, home: Path, *, threads: int, secrets: dict[str, str] | None = None) -> None:
+        from consent import keys
         from consent.home import Home
         from voice.narration.cache import SegmentCache
 
         self.home: Home = Home.open(home)
+        keys.take(self.home, secrets or {})
         self.cache: SegmentCache = SegmentCache.open(self.home)
         self.threads = threads
         self._engines: dict[str, CheckedSynthesizer] = {}

@@ -13,8 +13,10 @@ import pytest
 from narration_kit import ToneFolder
 
 import voice
+from consent import keys
 from consent.errors import InputError, ModelError, StorageError
 from consent.home import Home
+from consent.protecting import protect
 from voice.narration.cache import SegmentCache
 from voice.narration.pool import Outcome, Task, WorkerPool, default_workers
 
@@ -222,3 +224,15 @@ def test_the_number_of_workers_respects_cores_and_memory(monkeypatch: pytest.Mon
     assert default_workers() == 2
     monkeypatch.setattr("voice.narration.pool._available_bytes", lambda: 0.1 * 2**30)
     assert default_workers() == 1
+
+
+def test_workers_of_a_protected_home_need_no_passphrase(
+    home: Home, tone: ToneFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys.secret(home, "cache")
+    protect(home, "correct horse")
+    monkeypatch.delenv("VIVAVOCE_PASSPHRASE", raising=False)
+    with WorkerPool(home.root, workers=1) as pool:
+        (outcome,) = pool.run([task("one", "Good morning.")])
+    assert outcome.error is None
+    assert SegmentCache.open(home).get(task("one", "Good morning.").message["key"]) is not None
