@@ -62,6 +62,7 @@ class Model(BaseModel):
         validate_by_alias=True,
         serialize_by_alias=True,
         hide_input_in_errors=True,
+        json_schema_serialization_defaults_required=True,
     )
     #: What it is, for messages.
     noun: ClassVar[str] = "the document"

@@ -238,7 +238,10 @@ class Conditions(Model):
     compensation: Compensation | None = None
     basis: Basis
     minor_until: Day | None = None
-    evidence: Annotated[tuple[Evidence, ...], Field(max_length=50)] = ()
+    # The credential itself has a member "evidence", with another meaning.
+    evidence: Annotated[
+        tuple[Evidence, ...], Field(max_length=50, alias="evidenceCommitments")
+    ] = ()
     status_interval_s: Annotated[
         int, Field(strict=True, ge=0, le=MAX_STATUS_INTERVAL_S, alias="statusInterval")
     ]
