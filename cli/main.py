@@ -11,9 +11,11 @@ from typing import Annotated
 
 import typer
 
-from cli import doctor, keys, models, narrate, trust, verify, voices
+from cli import doctor, keys, models, narrate, policy, trust, verify, voices
+from cli.asking import ask
 from cli.output import fail, note, shown, stderr
 from consent.errors import VivavoceError
+from consent.passphrase import ask_with
 
 STOPPED = 130
 GO_ON = "stopped; run the same command again to go on where it ended"
@@ -48,6 +50,7 @@ def root(
       [bold]vivavoce narrate book.epub --voice af_heart -o book.m4b[/bold]
       [bold]vivavoce verify book.m4b[/bold]
     """
+    ask_with(ask)
 
 
 narrate.register(app)
@@ -57,6 +60,7 @@ app.add_typer(voices.app, name="voices")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(trust.app, name="trust")
+app.add_typer(policy.app, name="policy")
 
 
 def main() -> None:

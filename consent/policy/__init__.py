@@ -14,10 +14,13 @@ from consent.policy.facts import (
     GrantFacts,
     Surroundings,
 )
+from policies import ON_REQUEST, PACKS, schema
 
 __all__ = [
     "CONTENT",
     "NO_SUCH_CONTENT",
+    "ON_REQUEST",
+    "PACKS",
     "PERMISSIONS",
     "PURPOSES",
     "REVIEW",
@@ -31,4 +34,5 @@ __all__ = [
     "Reason",
     "Rule",
     "Surroundings",
+    "schema",
 ]

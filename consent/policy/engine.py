@@ -18,7 +18,7 @@ import policies as shipped
 from consent.errors import InputError
 from consent.policy.decision import Decision, Explanation, Finding, Reason, Rule
 from consent.policy.facts import GrantFacts, Surroundings
-from consent.policy.packs import check_pack, own_packs, read_pack, refuse_reserved
+from consent.policy.packs import Pack, check_pack, own_packs, read_pack, refuse_reserved
 from consent.policy.questions import ACTIONS, Question, about_model, about_voice, work
 from consent.policy.wording import fill
 
@@ -86,6 +86,28 @@ class PolicyEngine:
             As :meth:`load`.
         """
         return cls.load(home.policies, switched_on=home.setting("policy", "packs") or ())
+
+    @classmethod
+    def check_file(cls, path: Path, folder: Path | None = None) -> Pack:
+        """Check a pack before it is put among the user's own in `folder`.
+
+        Returns
+        -------
+        Pack
+            With remarks on what is allowed and yet may not be meant.
+
+        Raises
+        ------
+        InputError
+            It could not be used: as :meth:`load`.
+        """
+        packs = shipped.packs(*shipped.ON_REQUEST)
+        for other in own_packs(folder) if folder is not None else ():
+            if other.name != path.name:
+                packs[str(other)] = read_pack(other)
+        packs[str(path)] = read_pack(path)
+        cls(shipped.schema(), packs)
+        return check_pack(str(path), packs[str(path)], shipped.schema())
 
     # -- Deciding -----------------------------------------------------------------------
 

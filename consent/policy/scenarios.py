@@ -5,9 +5,8 @@ What a scenario leaves out is as in the ordinary scenario (``policies/tests/ordi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, time
 from typing import Any
 
 import policies as shipped
@@ -15,6 +14,16 @@ from consent import toml
 from consent.errors import InputError
 from consent.policy.facts import GrantFacts, Surroundings
 from consent.policy.questions import ACTIONS
+from consent.policy.reading import (
+    Reader,
+    flag,
+    moment,
+    number,
+    read,
+    refuse_unknown,
+    text,
+    texts,
+)
 from consent.registry.requests import AuthorizationRequest, ModelUse, VoiceUse
 
 #: Ways to say that the voice has no grant to judge.
@@ -66,17 +75,17 @@ def read_scenario(data: Mapping[str, Any], where: str) -> Scenario:
         A part or a field is unknown or not of its kind.
     """
     base = ordinary()
-    _refuse_unknown(data, PARTS, where, "the scenario")
+    refuse_unknown(data, PARTS, where, "the scenario")
     given = data.get("given", {})
     if isinstance(given, str) and given not in (STOCK, NO_GRANT):
         raise InputError(
             f'{where}: given is {given[:80]!r}, expected the terms of a grant, "{STOCK}" or '
             f'"{NO_GRANT}"'
         )
-    asked = _read(_JOB, base["asked"], data.get("asked", {}), f"{where}: asked")
-    voice = _read(_VOICE, base["voice"], data.get("voice", {}), f"{where}: voice")
-    model = _read(_MODEL, base["model"], data.get("model", {}), f"{where}: model")
-    known = _read(_KNOWN, base["known"], data.get("known", {}), f"{where}: known")
+    asked = read(_JOB, base["asked"], data.get("asked", {}), f"{where}: asked")
+    voice = read(_VOICE, base["voice"], data.get("voice", {}), f"{where}: voice")
+    model = read(_MODEL, base["model"], data.get("model", {}), f"{where}: model")
+    known = read(_KNOWN, base["known"], data.get("known", {}), f"{where}: known")
     if given == STOCK and "basis" not in data.get("voice", {}):
         voice["basis"] = "stock"
     name = voice.pop("name")
@@ -106,12 +115,12 @@ def read_scenario(data: Mapping[str, Any], where: str) -> Scenario:
         grants=grants,
         surroundings=Surroundings(**known),
         action=action,
-        packs=_texts(data.get("packs", []), f"{where}: packs"),
+        packs=texts(data.get("packs", []), f"{where}: packs"),
     )
 
 
 def _grant(base: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> GrantFacts:
-    terms = _read(_TERMS, base, changes, f"{where}: given")
+    terms = read(_TERMS, base, changes, f"{where}: given")
     left = terms.pop("minutes_left")
     return GrantFacts(
         id=_GRANT,
@@ -122,35 +131,8 @@ def _grant(base: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> G
     )
 
 
-Reader = Callable[[Any, str], Any]
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise InputError(f"{where} is {value!r}, expected text")
-    return value
-
-
-def _flag(value: Any, where: str) -> bool:
-    if not isinstance(value, bool):
-        raise InputError(f"{where} is {value!r}, expected true or false")
-    return value
-
-
-def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{where} is {value!r}, expected a number")
-    return float(value)
-
-
 def _left(value: Any, where: str) -> float | None:
-    return None if value == "any" else _number(value, where)
-
-
-def _texts(value: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InputError(f"{where} is {value!r}, expected a list of texts")
-    return tuple(value)
+    return None if value == "any" else number(value, where)
 
 
 def _works(value: Any, where: str) -> tuple[tuple[str, str], ...]:
@@ -161,96 +143,64 @@ def _works(value: Any, where: str) -> tuple[tuple[str, str], ...]:
         if not isinstance(table, dict) or set(table) - {"title", "identifier"}:
             raise InputError(f"{where} holds {item!r}, expected a title, or title and identifier")
         found.append(
-            (_text(table.get("title", ""), where), _text(table.get("identifier", ""), where))
+            (text(table.get("title", ""), where), text(table.get("identifier", ""), where))
         )
     return tuple(found)
 
 
-def _moment(value: Any, where: str) -> datetime:
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            value = None
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, date):
-        return datetime.combine(value, time(), UTC)
-    raise InputError(f"{where} is not a date, expected one such as 2026-11-22")
-
-
 _JOB: Mapping[str, Reader] = {
-    "title": _text,
-    "author": _text,
-    "identifier": _text,
-    "purpose": _text,
-    "languages": _texts,
-    "territory": _text,
-    "channel": _text,
-    "commercial": _flag,
-    "minutes": _number,
-    "licensee": _text,
-    "content": _texts,
-    "requester": _text,
+    "title": text,
+    "author": text,
+    "identifier": text,
+    "purpose": text,
+    "languages": texts,
+    "territory": text,
+    "channel": text,
+    "commercial": flag,
+    "minutes": number,
+    "licensee": text,
+    "content": texts,
+    "requester": text,
 }
 _VOICE: Mapping[str, Reader] = {
-    "name": _text,
-    "basis": _text,
-    "licence": _text,
-    "commercial": _flag,
-    "minutes": _number,
-    "registered": _flag,
+    "name": text,
+    "basis": text,
+    "licence": text,
+    "commercial": flag,
+    "minutes": number,
+    "registered": flag,
 }
 _MODEL: Mapping[str, Reader] = {
-    "model": _text,
-    "engine": _text,
-    "engine_version": _text,
-    "licence": _text,
-    "commercial": _text,
+    "model": text,
+    "engine": text,
+    "engine_version": text,
+    "licence": text,
+    "commercial": text,
 }
-_KNOWN: Mapping[str, Reader] = {field.name: _flag for field in fields(Surroundings)}
+_KNOWN: Mapping[str, Reader] = {field.name: flag for field in fields(Surroundings)}
 _TERMS: Mapping[str, Reader] = {
-    "status": _text,
-    "status_since": _moment,
-    "superseded_by": _text,
-    "licensee": _text,
-    "this_registry": _flag,
-    "purposes": _texts,
+    "status": text,
+    "status_since": moment,
+    "superseded_by": text,
+    "licensee": text,
+    "this_registry": flag,
+    "purposes": texts,
     "works": _works,
-    "exclusions": _texts,
-    "languages": _texts,
-    "territories": _texts,
-    "channels": _texts,
-    "valid_from": _moment,
-    "valid_until": _moment,
+    "exclusions": texts,
+    "languages": texts,
+    "territories": texts,
+    "channels": texts,
+    "valid_from": moment,
+    "valid_until": moment,
     "minutes_left": _left,
-    "commercial": _flag,
-    "permissions": _texts,
-    "basis": _text,
-    "mandate_valid": _flag,
-    "proof": _flag,
-    "minor": _flag,
-    "approval_required": _flag,
-    "approved": _flag,
-    "disclosure_audible": _flag,
-    "evidence": _texts,
+    "commercial": flag,
+    "permissions": texts,
+    "basis": text,
+    "mandate_valid": flag,
+    "proof": flag,
+    "minor": flag,
+    "approval_required": flag,
+    "approved": flag,
+    "disclosure_audible": flag,
+    "evidence": texts,
 }
-
-
-def _read(
-    readers: Mapping[str, Reader], base: Mapping[str, Any], changes: Any, where: str
-) -> dict[str, Any]:
-    if not isinstance(changes, Mapping):
-        raise InputError(f"{where} is {changes!r}, expected a table")
-    _refuse_unknown(changes, readers, where, "it")
-    return {
-        name: readers[name](value, f"{where}.{name}") for name, value in {**base, **changes}.items()
-    }
-
-
-def _refuse_unknown(data: Mapping[str, Any], known: Any, where: str, what: str) -> None:
-    for name in data:
-        if name not in known:
-            raise InputError(
-                f"{where}: {what} has no {str(name)[:80]!r}", hint=f"Known: {', '.join(known)}."
-            )
