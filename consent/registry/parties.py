@@ -65,7 +65,7 @@ def create(
         now = core.now()
         entries = [_entry(core, party_id, kind, now)]
         if did is not None:
-            entries.append(_key_entry(core, party_id, did, held, now))
+            entries.append(key_entry(core, party_id, did, held, now))
         places = [place for place, _ in ledger.append_all(entries)]
         wrapped = core.vault.new_person_key()
         row = PartyRow(
@@ -276,7 +276,8 @@ def _entry(core: Core, party_id: str, kind: str, now: datetime) -> dict[str, Any
     }
 
 
-def _key_entry(core: Core, party_id: str, did: str, held: str, now: datetime) -> dict[str, Any]:
+def key_entry(core: Core, party_id: str, did: str, held: str, now: datetime) -> dict[str, Any]:
+    """Return the log entry of a key that comes with no statement."""
     return {
         "kind": "party-key",
         "version": 1,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from consent.credentials.grant import Grant
+    from consent.credentials.statement import Statement
 
 PARTY_KINDS = ("person", "organisation")
 MANDATE_KINDS = ("agent", "guardian", "estate")
@@ -242,3 +243,30 @@ class GrantRecord:
     def left_ms(self) -> int | None:
         """What is granted and not used, reservations not counted; None without a limit."""
         return None if self.granted_ms is None else max(0, self.granted_ms - self.used_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRecord:
+    """A signed statement as this registry received it.
+
+    Attributes
+    ----------
+    issuer_party
+        Who signed; empty for the registry itself.
+    received_at
+        From when it counts.
+    statement
+        The signed document, compared with its row; None where it cannot be used.
+    problem
+        Why `statement` is None: ``"erased"`` or what was changed.
+    """
+
+    id: str
+    kind: str
+    subject: str
+    grant_id: str
+    issuer_party: str
+    received_at: datetime
+    leaf_index: int
+    statement: Statement | None = None
+    problem: str = ""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import date
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 from typing import IO
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consent import keys
 from consent.clock import Clock, SystemClock
@@ -24,14 +21,14 @@ from consent.registry import (
     erasure,
     leases,
     objects,
-    parties,
     personal,
+    policy_history,
     receipts,
     reservations,
     salts,
-    voices,
 )
 from consent.registry.audit import CheckReport, RegistryStatus
+from consent.registry.consents import Consents
 from consent.registry.core import Core
 from consent.registry.database import Database
 from consent.registry.erasure import ErasureReport
@@ -39,12 +36,11 @@ from consent.registry.firstuse import own_keys
 from consent.registry.leases import Lease
 from consent.registry.ledger import correct_clock, reconcile
 from consent.registry.objects import VaultObject
-from consent.registry.people import Party, RegisteredVoice
 from consent.registry.personal import ExportReport
 from consent.registry.records import Authorization, AuthorizationRequest, Receipt, ReceiptDraft
 
 
-class Registry:
+class Registry(Consents):
     """An open registry; a context manager.
 
     Safe for several threads and for several processes at once, each with a registry of its
@@ -93,6 +89,7 @@ class Registry:
             )
             reconcile(core)
             salts.check_if_noted(core)
+            policy_history.note(core)
         except BaseException:
             database.close()
             raise
@@ -138,116 +135,6 @@ class Registry:
         """The policies in force."""
         return self._core.policy
 
-    # -- Parties and voices -------------------------------------------------------------
-
-    def create_party(
-        self,
-        kind: str,
-        handle: str,
-        display_name: str,
-        *,
-        legal_name: str = "",
-        contact: str = "",
-        country: str = "",
-        birth_date: date | None = None,
-        did: str | None = None,
-        with_key: bool = True,
-    ) -> Party:
-        """Put a person or an organisation on record.
-
-        Everything that says who it is lies sealed under a key of its own; the log learns only
-        that there is somebody.
-
-        Parameters
-        ----------
-        kind
-            ``"person"`` or ``"organisation"``.
-        handle
-            Short name to type: lower-case letters, digits, hyphens.
-        country
-            ISO 3166-1 alpha-2.
-        birth_date
-            Of a person; needed for a minor, whose yes a guardian gives.
-        did
-            The party's ``did:key``, held elsewhere. None: a key is made here.
-        with_key
-            False for somebody who signs nothing (a child, a dead person), if `did` is None.
-
-        Raises
-        ------
-        RefusedError
-            The handle or the key is taken.
-        InputError
-            A name, country, date or key cannot be used.
-        """
-        return parties.create(
-            self._core,
-            kind,
-            handle,
-            display_name,
-            legal_name=legal_name,
-            contact=contact,
-            country=country,
-            birth_date=birth_date,
-            did=did,
-            with_key=with_key,
-        )
-
-    def party(self, id_or_handle: str) -> Party:
-        """Return a party.
-
-        Raises
-        ------
-        RefusedError
-            There is none.
-        VerificationError
-            It was changed in the registry.
-        """
-        return parties.get(self._core, id_or_handle)
-
-    def parties(self) -> list[Party]:
-        """Return all parties, oldest first."""
-        return parties.every(self._core)
-
-    def signing_key(self, party: str) -> Ed25519PrivateKey | None:
-        """Return the key that a party signs with now, None where it is held elsewhere."""
-        return parties.signing_key(self._core, party)
-
-    def register_voice(self, name: str, owner: str, *, alias: str = "") -> RegisteredVoice:
-        """Put on record whose voice it is. From then on it speaks by a grant or not at all.
-
-        Parameters
-        ----------
-        name
-            Qualified name, ``engine:name``.
-        owner
-            Id or handle of the rights holder.
-        alias
-            What the owner calls it.
-
-        Raises
-        ------
-        RefusedError
-            It is somebody's already, or there is no such party.
-        InputError
-            It is not the name of a voice.
-        """
-        return voices.register(self._core, name, owner, alias=alias)
-
-    def registered_voice(self, name: str) -> RegisteredVoice | None:
-        """Return whose voice it is, None for one that is nobody's.
-
-        Raises
-        ------
-        VerificationError
-            Its row was changed or deleted.
-        """
-        return voices.get(self._core, name)
-
-    def registered_voices(self) -> list[RegisteredVoice]:
-        """Return all registered voices, oldest first."""
-        return voices.every(self._core)
-
     # -- Authorization ------------------------------------------------------------------
 
     def authorize(self, request: AuthorizationRequest) -> Authorization:
@@ -276,6 +163,20 @@ class Registry:
             The request is incomplete or ill-formed.
         """
         return authorizing.explain(self._core, request)
+
+    def authorization(self, authorization_id: str) -> Authorization:
+        """Return an authorization on record, whether or not it can still be used.
+
+        Raises
+        ------
+        RefusedError
+            There is none of this id.
+        VerificationError
+            It was changed in the registry.
+        """
+        with self._core.database.read() as session:
+            row = authorizations.fetch(self._core, session, authorization_id)
+            return authorizations.open_authorization(row)
 
     def find_authorization(self, job_digest: str) -> Authorization | None:
         """Return the newest authorization for a job that can still be used, to resume it.
