@@ -14,9 +14,17 @@ from consent.clock import rfc3339
 from consent.errors import VerificationError
 from consent.keys import key_id
 from consent.log.merkle import leaf_hash
-from consent.registry import authorizations, leases
+from consent.registry import accounts, authorizations, leases, openings, timekeeping
 from consent.registry.core import Core
-from consent.registry.tables import AuthorizationRow, LogIndexRow, MetaRow, ReceiptRow, VoiceUseRow
+from consent.registry.tables import (
+    AuthorizationRow,
+    GrantRow,
+    LogIndexRow,
+    MetaRow,
+    ReceiptRow,
+    VoiceRow,
+    VoiceUseRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,8 @@ class RegistryStatus:
         Minutes of audio in sealed outputs.
     running_jobs
         Leases held now.
+    voices, grants
+        Number of voices on record as somebody's, and of grants by what was said of them.
     log_size, log_root
         Of the log's checkpoint; the root in hex.
     witnesses
@@ -60,6 +70,8 @@ class RegistryStatus:
     running_jobs: int
     policy_rules: tuple[str, ...]
     policy_digest: str
+    voices: int
+    grants: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -104,6 +116,8 @@ def status(core: Core) -> RegistryStatus:
             table: dict(session.exec(select(table.state, func.count()).group_by(table.state)).all())
             for table in (AuthorizationRow, ReceiptRow)
         }
+        voices = session.exec(select(func.count()).select_from(VoiceRow)).one()
+        grants = session.exec(select(GrantRow.status, func.count()).group_by(GrantRow.status)).all()
         sealed_ms = session.exec(
             select(func.coalesce(func.sum(ReceiptRow.duration_ms), 0)).where(
                 ReceiptRow.state == "sealed"
@@ -126,6 +140,8 @@ def status(core: Core) -> RegistryStatus:
         running_jobs=leases.running(core),
         policy_rules=tuple(sorted(core.policy.rules)),
         policy_digest=core.policy.digest,
+        voices=voices,
+        grants=dict(grants),
     )
 
 
@@ -144,9 +160,11 @@ def check(core: Core) -> CheckReport:
             with core.database.read() as session:
                 problems += _check_head(session, size, writer.checkpoint.root.hex())
                 problems += _check_index(session, leaves)
-                problems += _check_receipts(session, leaves)
+                problems += _check_receipts(core, session, leaves)
                 counted, found = _check_authorizations(core, session)
                 problems += found
+                problems += accounts.check(core, session)
+                problems += _check_clock(core, session, leaves)
     except VerificationError as exc:
         return CheckReport((*problems, exc.message), 0, 0, 0)
     receipts = sum(1 for leaf in leaves if json.loads(leaf).get("kind") == "receipt")
@@ -170,14 +188,24 @@ def _check_index(session: Session, leaves: list[bytes]) -> list[str]:
     ] + [f"The registry's index has an entry {index} that the log has not." for index in indexed]
 
 
-def _check_receipts(session: Session, leaves: list[bytes]) -> list[str]:
+def _check_clock(core: Core, session: Session, leaves: list[bytes]) -> list[str]:
+    seen = timekeeping.latest(session)
+    last = datetime.fromisoformat(json.loads(leaves[-1])["time"]) if leaves else None
+    problems = []
+    if last is not None and (seen is None or last > seen + timekeeping.ADJUSTMENT):
+        problems.append("The registry's note of the time it has seen is older than its log.")
+    if seen is not None and core.now() < seen - timekeeping.ADJUSTMENT:
+        problems.append(f"The clock was set back: this registry has already seen {rfc3339(seen)}.")
+    return problems
+
+
+def _check_receipts(core: Core, session: Session, leaves: list[bytes]) -> list[str]:
     problems = []
     rows = {row.output_id: row for row in session.exec(select(ReceiptRow)).all()}
-    uses: dict[str, list[tuple[str, str, str, int]]] = {}
+    uses: dict[str, list[tuple[Any, ...]]] = {}
+    digests = dict(session.exec(select(GrantRow.id, GrantRow.digest)).all())
     for use in session.exec(select(VoiceUseRow)).all():
-        uses.setdefault(use.output_id, []).append(
-            (use.voice, use.basis, use.licence, use.duration_ms)
-        )
+        uses.setdefault(use.output_id, []).append(_as_logged(core, use, digests))
     outcome: dict[str, dict[str, Any]] = {}
     for leaf in leaves:
         entry = json.loads(leaf)
@@ -193,7 +221,20 @@ def _check_receipts(session: Session, leaves: list[bytes]) -> list[str]:
             problems.append(f"The receipt of the output {output_id} was deleted.")
             continue
         last = outcome.get(output_id, {"kind": "issued"})
-        voices = [(v["voice"], v["basis"], v["licence"], v["duration_ms"]) for v in entry["voices"]]
+        unknown = {use[0] for use in uses.get(output_id, []) if use[1] == "grant" and not use[4]}
+        if unknown:
+            problems.append(f"The output {output_id} names a grant that is not on record.")
+        voices = [
+            (
+                voice["voice"],
+                voice["basis"],
+                voice["licence"],
+                voice["duration_ms"],
+                "" if voice["voice"] in unknown else voice.get("grant", ""),
+                bool(voice.get("review")),
+            )
+            for voice in entry["voices"]
+        ]
         expected = (index, leaf.decode(), entry["duration_ms"], last["kind"])
         if expected != (row.leaf_index, row.leaf_json, row.duration_ms, row.state) or (
             last["kind"] == "sealed" and (row.sha256, row.size) != (last["sha256"], last["size"])
@@ -203,6 +244,16 @@ def _check_receipts(session: Session, leaves: list[bytes]) -> list[str]:
             problems.append(f"The voices' use in the output {output_id} was changed.")
     problems += [f"The receipt of the output {name} is not in the log." for name in rows]
     return problems
+
+
+def _as_logged(core: Core, use: VoiceUseRow, digests: dict[str, str]) -> tuple[Any, ...]:
+    """Return what the log must say of a voice's use."""
+    voice, grant = use.voice, ""
+    if use.grant_id is not None:
+        digest = digests.get(use.grant_id, "")
+        opened = openings.opening(core, use.output_id, use.voice, use.grant_id, digest)
+        voice, grant = openings.voice_commitment(opened), openings.grant_commitment(opened)
+    return (voice, use.basis, use.licence, use.duration_ms, grant, use.review)
 
 
 def _check_authorizations(core: Core, session: Session) -> tuple[int, list[str]]:

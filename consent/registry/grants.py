@@ -32,6 +32,7 @@ from consent.registry.ledger import Ledger, writing
 from consent.registry.moments import Received, next_place, refuse_future
 from consent.registry.people import GrantRecord, Party, RegisteredVoice
 from consent.registry.placing import Place
+from consent.registry.projections import adopt
 from consent.registry.sealing import seal
 from consent.registry.tables import (
     GrantRow,
@@ -113,6 +114,9 @@ class _Intake:
         self.session.flush()
         for grant in new:
             self._name_successor(grant)
+        for row in taken:
+            if not self.places[row.id].new:
+                adopt(self.core, self.session, row)
         records = [
             grant_rows.record(self.core, self.session, row, grant)
             for row, grant in zip(taken, self.grants, strict=True)

@@ -13,11 +13,17 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from consent.registry import authorizations, effects, erasure, openings, reservations, timekeeping
 from consent.registry.core import Core
-from consent.registry.tables import AuthorizationRow, MetaRow, ReceiptRow, VoiceUseRow
+from consent.registry.tables import (
+    AuthorizationRow,
+    GrantRow,
+    MetaRow,
+    ReceiptRow,
+    VoiceUseRow,
+)
 
 #: (core, session, place in the log, leaf as text, entry)
 Projection = Callable[[Core, Session, int, str, dict[str, Any]], None]
@@ -98,6 +104,25 @@ def _use(
             opened.grant_id,
             voice["duration_ms"],
         )
+
+
+def adopt(core: Core, session: Session, grant: GrantRow) -> None:
+    """Count what was used of a grant that was lost with a database and has come in again.
+
+    Its receipts were taken in from the log while nobody could tell whose they were.
+    """
+    for use in session.exec(
+        select(VoiceUseRow).where(VoiceUseRow.basis == "grant", col(VoiceUseRow.grant_id).is_(None))
+    ).all():
+        receipt = session.get_one(ReceiptRow, use.output_id)
+        opened = openings.opening(core, use.output_id, grant.voice, grant.id, grant.digest)
+        logged = json.loads(core.log.entry(receipt.leaf_index))
+        if not any("grant" in voice and openings.fits(opened, voice) for voice in logged["voices"]):
+            continue
+        use.voice, use.grant_id = grant.voice, grant.id
+        session.add(use)
+        if receipt.state != "abandoned" and not use.review:
+            reservations.spend(core, session, receipt.authorization_id, grant.id, use.duration_ms)
 
 
 def _sealed(_core: Core, session: Session, _index: int, _leaf: str, entry: dict[str, Any]) -> None:
