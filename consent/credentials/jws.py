@@ -10,8 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -19,11 +21,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from consent.canonical import canonical
 from consent.credentials.strict_json import loads
-from consent.errors import InputError, VerificationError
+from consent.errors import InputError, StorageError, VerificationError
+from consent.files import read_limited, write_atomic
 from consent.identity.did import did_from_public, public_from_did
 from consent.keys import raw_public
 
 MAX_TOKEN = 64 * 1024
+#: A status list holds a bit for every grant.
+MAX_LIST_TOKEN = 8 << 20
+TO_SIGN_FORMAT = "vivavoce-to-sign/1"
 
 #: ``EdDSA`` is what credentials carry today; RFC 9864 names the same thing ``Ed25519``.
 ALGORITHMS = ("EdDSA", "Ed25519")
@@ -117,6 +123,64 @@ class ToSign:
         token = f"{self.signing_input.decode()}.{_encode(raw)}"
         open_compact(token, typ=self.typ, max_bytes=self.max_bytes)
         return token
+
+    def to_file(self, path: Path) -> None:
+        """Write the document for whoever signs it elsewhere; no secret is in the file.
+
+        Raises
+        ------
+        StorageError
+            The file cannot be written.
+        """
+        from consent.credentials.summary import summary
+
+        content = {
+            "format": TO_SIGN_FORMAT,
+            "summary": summary(self.payload),
+            "how": "Sign the bytes of signing_input, ASCII and without a line end, with Ed25519 "
+            "and the key of signer: 64 bytes, or their hex or base64.",
+            "signer": self.did,
+            "typ": self.typ,
+            "payload": self.payload,
+            "signing_input": self.signing_input.decode("ascii"),
+        }
+        text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+        write_atomic(path, text.encode(), mode=0o600)
+
+    @classmethod
+    def from_file(cls, path: Path) -> ToSign:
+        """Read what :meth:`to_file` wrote.
+
+        The summary in the file is for readers and is not believed: whoever signs with this
+        program is shown one made from the payload.
+
+        Raises
+        ------
+        StorageError
+            The file cannot be read.
+        VerificationError
+            It is no such file, or what is to be signed is not what it shows.
+        """
+        try:
+            content = loads(read_limited(path), str(path))
+            typ, payload, did = content.get("typ"), content.get("payload"), content.get("signer")
+            if content.get("format") != TO_SIGN_FORMAT:
+                raise InputError(f"{path} is not a document to be signed ({TO_SIGN_FORMAT})")
+            if not (isinstance(typ, str) and isinstance(payload, dict) and isinstance(did, str)):
+                raise InputError(f"{path} lacks typ, payload or signer")
+            public_from_did(did)
+            waiting = cls(typ, payload, did, max_bytes=MAX_LIST_TOKEN)
+            if content.get("signing_input") != waiting.signing_input.decode("ascii"):
+                raise InputError(f"{path}: signing_input is not the payload that it shows")
+            if payload.get("iss") != did:
+                raise InputError(f"{path}: the signer is not the issuer of the document")
+        except OSError as exc:
+            raise StorageError(f"cannot read {path}: {exc.strerror or exc}") from exc
+        except InputError as exc:
+            raise VerificationError(
+                exc.message, hint="Write the file again with --export-to-sign."
+            ) from exc
+        return waiting
 
 
 def sign_compact(payload: dict[str, Any], *, typ: str, key: Ed25519PrivateKey, did: str) -> str:

@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import Any
 
 from consent.credentials.grant import CREDENTIALS_V2, LIST_ID_PATTERN, SUSPENSION_SUFFIX, TYP
-from consent.credentials.jws import Opened, ToSign, open_compact
+from consent.credentials.jws import MAX_LIST_TOKEN, Opened, ToSign, open_compact
 from consent.credentials.model import matching, moment_text, parse_moment
 from consent.errors import InputError, VerificationError
 
@@ -29,7 +29,6 @@ from consent.errors import InputError, VerificationError
 MIN_BITS = 131_072
 #: What is still read from elsewhere: 2 MiB unpacked.
 MAX_BITS = 1 << 24
-MAX_TOKEN = 8 << 20
 
 _TYPES = ["VerifiableCredential", "BitstringStatusListCredential"]
 PURPOSES = ("revocation", "suspension")
@@ -186,7 +185,7 @@ class StatusList:
             "nbf": int(begins.timestamp()),
             "exp": int(ends.timestamp()),
         }
-        return ToSign(TYP, payload, issuer_did, max_bytes=MAX_TOKEN)
+        return ToSign(TYP, payload, issuer_did, max_bytes=MAX_LIST_TOKEN)
 
     def _place(self, index: int) -> tuple[int, int]:
         if not 0 <= index < len(self):
@@ -215,7 +214,7 @@ def open_status_list(token: str) -> StatusList:
         The signature does not hold, it is not a status list of one bit for each entry, or it
         says something twice and differently.
     """
-    opened = open_compact(token, typ=TYP, max_bytes=MAX_TOKEN)
+    opened = open_compact(token, typ=TYP, max_bytes=MAX_LIST_TOKEN)
     try:
         return _read(opened)
     except InputError as exc:
