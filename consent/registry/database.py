@@ -9,19 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlmodel import Session
 
 from consent.errors import InputError, StorageError
 from consent.home import Home
 from consent.locks import FileLock
+from consent.registry.tables import metadata
 
 #: The schema this program is written for: the newest file in ``migrations/versions``.
 REVISION = "0002"
 
 _BUSY_TIMEOUT_MS = 30_000
-_MIGRATION_LOCK = 0x76697661  # any constant: names the lock among the server's advisory locks
+# Any constants: they name these locks among the server's advisory locks.
+_MIGRATION_LOCK = 0x76697661
+_WRITE_LOCK = 0x76697662
+
+#: Options of a connection: what its transactions are for; writing if nothing is said.
+_READ = {"vivavoce_transaction": "read"}
 
 
 class Database:
@@ -54,7 +60,7 @@ class Database:
         """Yield a session that sees one consistent state and changes nothing."""
         with (
             _explained(str(self.engine.url)),
-            Session(self.engine.execution_options(vivavoce_read=True)) as session,
+            Session(self.engine.execution_options(**_READ)) as session,
         ):
             yield session
 
@@ -62,7 +68,8 @@ class Database:
     def write(self) -> Iterator[Session]:
         """Yield a session whose changes are committed at the end, or rolled back on an error.
 
-        In SQLite the write lock is taken at the start: what the block reads, it may rely on.
+        There is one writer at a time, in every database: the lock is taken at the start, and
+        what the block reads, it may rely on. Rows need no locks of their own.
         """
         with (
             _explained(str(self.engine.url)),
@@ -71,8 +78,25 @@ class Database:
             yield session
             session.commit()
 
+    def scrub(self) -> None:
+        """Leave nothing of deleted rows in the database's files, as far as they are ours.
+
+        SQLite overwrites what is deleted; its journal is emptied here. PostgreSQL keeps old rows
+        until they are vacuumed, and its own write-ahead log and backups for as long as it was
+        told to.
+        """
+        plain = self.engine.execution_options(
+            isolation_level="AUTOCOMMIT", vivavoce_transaction="none"
+        )
+        with _explained(str(self.engine.url)), plain.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            else:
+                tables = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+                connection.exec_driver_sql(f"VACUUM {tables}")
+
     def _revision(self) -> str | None:
-        with self.engine.connect() as connection:
+        with self.engine.execution_options(**_READ).connect() as connection:
             return _stamp(connection)
 
     def _upgrade(self) -> None:
@@ -111,7 +135,7 @@ def _engine(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(url, parsed.database)
-        return create_engine(parsed, pool_pre_ping=True)
+        return _server_engine(parsed)
     except (ArgumentError, ModuleNotFoundError) as exc:
         raise InputError(
             f"the registry URL {_without_password(url)!r} cannot be used: {exc}",
@@ -139,13 +163,43 @@ def _sqlite_engine(url: str, database: str | None) -> Engine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
+            "secure_delete=ON",  # what is erased is overwritten
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("vivavoce_read")
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        match connection.get_execution_options().get("vivavoce_transaction"):
+            case None:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            case "read":
+                connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _server_engine(url: URL) -> Engine:
+    if url.get_backend_name() != "postgresql":
+        raise InputError(
+            f"the registry cannot be in {url.get_backend_name()!r}",
+            hint="SQLite (a file) and PostgreSQL (postgresql+psycopg://...) are supported.",
+        )
+    engine = create_engine(url, pool_pre_ping=True)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        match connection.get_execution_options().get("vivavoce_transaction"):
+            case None:
+                # The schema's name tells registries in one database apart.
+                connection.exec_driver_sql(
+                    f"SET LOCAL lock_timeout = {_BUSY_TIMEOUT_MS}; "
+                    f"SELECT pg_advisory_xact_lock({_WRITE_LOCK}, hashtext(coalesce(current_schema(), '')))"
+                )
+            case "read":
+                # One snapshot for all that is read, as in SQLite.
+                connection.exec_driver_sql(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+                )
 
     return engine
 
