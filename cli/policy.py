@@ -21,7 +21,7 @@ app = typer.Typer(help="The rules that decide who may use which voice.", no_args
 
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
-_OUTCOMES = {"denies": "NO", "error": "NO", "allows": "yes", "met": "met"}
+_OUTCOMES = {"denies": "denied", "error": "denied", "allows": "allowed", "met": "fulfilled"}
 
 
 @app.command("list")
