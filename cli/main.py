@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import doctor, keys, models, narrate, policy, trust, verify, voices
+from cli import audit, doctor, keys, models, narrate, policy, trust, verify, voices
 from cli.asking import ask
 from cli.output import fail, note, shown, stderr
 from consent.errors import VivavoceError
@@ -60,6 +60,7 @@ app.add_typer(voices.app, name="voices")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(trust.app, name="trust")
+app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
 
 

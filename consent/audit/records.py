@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from consent.audit.amounts import Price
 from consent.clock import rfc3339
@@ -14,6 +15,7 @@ SUSPENSION = "suspension"
 REINSTATEMENT = "reinstatement"
 SUPERSEDED = "superseded"
 COMPROMISE = "compromise"
+MANDATE_END = "mandate-end"
 ERASURE = "erasure"
 
 #: After these nothing more may be made under a grant.
@@ -21,7 +23,8 @@ _ENDS = {
     REVOCATION: "revoked",
     SUPERSEDED: "superseded",
     COMPROMISE: "signed by a key that was reported stolen",
-    ERASURE: "ended by the erasure of the person's data",
+    MANDATE_END: "left without the mandate it was signed under",
+    ERASURE: "ended by the erasure of a party's data",
 }
 
 
@@ -33,7 +36,7 @@ class Event:
     ----------
     kind
         ``"revocation"``, ``"suspension"``, ``"reinstatement"``, ``"superseded"``,
-        ``"compromise"`` or ``"erasure"``.
+        ``"compromise"``, ``"mandate-end"`` or ``"erasure"``.
     index
         Its place in the log: what came first is decided by this, not by a date somebody wrote.
     at
@@ -125,6 +128,28 @@ class Use:
     def counts(self) -> bool:
         """Whether it is a published use that is paid for."""
         return self.state == "sealed" and not self.review
+
+
+def use_json(use: Use) -> dict[str, Any]:
+    """Return a use as JSON values."""
+    return {
+        "output_id": use.output_id,
+        "state": use.state,
+        "review": use.review,
+        "work": use.work,
+        "identifier": use.identifier,
+        "title": use.title,
+        "container": use.container,
+        "purpose": use.purpose,
+        "voice": use.voice,
+        "grant": use.grant_id,
+        "made_at": rfc3339(use.made_at),
+        "sealed_at": None if use.sealed_at is None else rfc3339(use.sealed_at),
+        "receipt_index": use.index,
+        "sealed_index": None if use.sealed_index < 0 else use.sealed_index,
+        "sha256": use.sha256,
+        "duration_ms": use.duration_ms,
+    }
 
 
 def outside(grant: GrantEntry | None, use: Use) -> list[str]:

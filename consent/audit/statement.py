@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from consent.audit import amounts
-from consent.audit.records import GrantEntry, Use, outside, overspent
+from consent.audit.records import GrantEntry, Use, outside, overspent, use_json
 from consent.clock import rfc3339
 from consent.errors import InputError
 
@@ -80,22 +80,7 @@ class Line:
 
     def to_json(self) -> dict[str, Any]:
         """Return the line as JSON values."""
-        use = self.use
-        return {
-            "output_id": use.output_id,
-            "state": use.state,
-            "work": use.work,
-            "identifier": use.identifier,
-            "title": use.title,
-            "container": use.container,
-            "purpose": use.purpose,
-            "voice": use.voice,
-            "made_at": rfc3339(use.made_at),
-            "sealed_at": None if use.sealed_at is None else rfc3339(use.sealed_at),
-            "receipt_index": use.index,
-            "sealed_index": None if use.sealed_index < 0 else use.sealed_index,
-            "sha256": use.sha256,
-            "duration_ms": use.duration_ms,
+        return use_json(self.use) | {
             "amount": None if self.amount is None else str(self.amount),
             "problems": list(self.problems),
         }
@@ -200,10 +185,17 @@ class VoiceAccount:
 
 @dataclass(frozen=True, slots=True)
 class StatementOfUse:
-    """All grants of a party in one period; made by :func:`make_statement`."""
+    """All grants of a party in one period; made by :func:`make_statement`.
+
+    Attributes
+    ----------
+    unexplained
+        Uses in the log that belong to no grant on record, one sentence each.
+    """
 
     head: Head
     grants: tuple[GrantAccount, ...]
+    unexplained: tuple[str, ...] = ()
 
     @property
     def voices(self) -> list[VoiceAccount]:
@@ -234,7 +226,10 @@ class StatementOfUse:
     @property
     def problems(self) -> list[str]:
         """Every use that should not be there; empty when all is well."""
-        return [problem for account in self.grants for problem in account.all_problems()]
+        return [
+            *self.unexplained,
+            *(problem for account in self.grants for problem in account.all_problems()),
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return the statement as JSON values: what a signature covers."""
@@ -258,7 +253,12 @@ class StatementOfUse:
         }
 
 
-def make_statement(head: Head, grants: Iterable[GrantEntry], uses: Iterable[Use]) -> StatementOfUse:
+def make_statement(
+    head: Head,
+    grants: Iterable[GrantEntry],
+    uses: Iterable[Use],
+    unexplained: Iterable[str] = (),
+) -> StatementOfUse:
     """Sort uses into accounts, price them, and flag what was not covered.
 
     Parameters
@@ -268,6 +268,8 @@ def make_statement(head: Head, grants: Iterable[GrantEntry], uses: Iterable[Use]
     uses
         All uses under them, of all times: rounding and minutes run on from the beginning.
         Uses of other grants are passed over.
+    unexplained
+        What the log has and no grant explains.
 
     Raises
     ------
@@ -284,9 +286,8 @@ def make_statement(head: Head, grants: Iterable[GrantEntry], uses: Iterable[Use]
             raise InputError(f"the use of {use.voice} in the output {use.output_id} is there twice")
         seen.add((use.output_id, use.voice))
         by_grant[use.grant_id].append(use)
-    return StatementOfUse(
-        head, tuple(_account(grant, by_grant[grant.id], head.period) for grant in ordered)
-    )
+    accounts = tuple(_account(grant, by_grant[grant.id], head.period) for grant in ordered)
+    return StatementOfUse(head, accounts, tuple(unexplained))
 
 
 def _account(grant: GrantEntry, uses: Sequence[Use], period: Period) -> GrantAccount:

@@ -92,6 +92,15 @@ def own_root(home: Home) -> x509.Certificate | None:
     return _read(path) if path.exists() else None
 
 
+def own_chain(home: Home) -> list[str]:
+    """Return the certificates that files are signed with as PEM, the signing one first.
+
+    Empty before the first file was signed; none is made.
+    """
+    paths = [path for path in (leaf_path(home), root_path(home)) if path.exists()]
+    return [pem(_read(path)) for path in paths]
+
+
 def signing_identity(home: Home, *, clock: Clock | None = None) -> SigningIdentity:
     """Return key and certificates to sign with, made on first use.
 
