@@ -246,6 +246,22 @@ def open_compact(token: str, *, typ: str, max_bytes: int = MAX_TOKEN) -> Opened:
     return Opened(payload, did, kid, hashlib.sha256(token.encode("ascii")).hexdigest())
 
 
+def stated_type(token: str) -> str:
+    """Return the media type a token's header states, checked by nobody: for choosing a reader.
+
+    Raises
+    ------
+    VerificationError
+        It is no token at all.
+    """
+    if len(token) > MAX_TOKEN or token.count(".") != 2:
+        raise VerificationError(
+            "this is not a signed document (header.payload.signature)",
+            hint="Give the file as it was exported, or a document with its --signature.",
+        )
+    return str(_object(token.partition(".")[0], "the token's header").get("typ"))
+
+
 def read_signature(data: bytes) -> bytes:
     """Return the 64 bytes of a signature given as they are, as hex or as base64 text.
 
