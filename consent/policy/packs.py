@@ -30,6 +30,8 @@ _MAX_ANNOTATION = 2_000
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|\b(?:if|has)\b|[()\[\]{};.]', re.DOTALL)
+_NUMBERED = re.compile(r"^for policy `[^`]*`, ")  # a number of Cedar's own, of no use to anyone
+_MOST_ERRORS = 10
 _VOICE_GROUP = "useVoice"
 _SCOPE_ALL = {"op": "All"}
 
@@ -109,7 +111,7 @@ def check_pack(name: str, text: str, schema: str) -> Pack:
         parsed = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as exc:
         raise InputError(
-            f"the policy pack {name} does not parse: {_first_line(exc)}",
+            f"the policy pack {name} does not parse: {_first_line(exc)}{_place(text)}",
             hint="Correct it, or move it away; until then nothing is authorized.",
         ) from exc
     if parsed.get("templates"):
@@ -118,8 +120,8 @@ def check_pack(name: str, text: str, schema: str) -> Pack:
     if not result.validation_passed:
         names = result.id_annotations_by_policy_id
         problems = "; ".join(
-            f"{names.get(error.policy_id, error.policy_id)}: {error.error}"
-            for error in result.errors
+            f"{names.get(error.policy_id, error.policy_id)}: {_NUMBERED.sub('', error.error)}"
+            for error in result.errors[:_MOST_ERRORS]
         )
         raise InputError(
             f"the policy pack {name} does not fit the schema: {problems}",
@@ -254,6 +256,22 @@ def _check_bounds(name: str, text: str) -> None:
             )
     if len(text) - start > _MAX_STATEMENT:
         raise InputError(f"the policy pack {name} has a policy that is too long, at its end")
+
+
+def _place(text: str) -> str:
+    """Return where the first policy stands that does not parse: Cedar's message says not."""
+    import cedarpy
+
+    start = 0
+    ends = [token.end() for token in _TOKEN.finditer(text) if token.group() == ";"]
+    for end in (*ends, len(text)):
+        try:
+            cedarpy.policies_to_json_str(text[start:end])
+        except ValueError:
+            blank = len(text[start:end]) - len(text[start:end].lstrip())
+            return f", in the policy at line {text.count(chr(10), 0, start + blank) + 1}"
+        start = end
+    return ""
 
 
 def _first_line(error: Exception) -> str:

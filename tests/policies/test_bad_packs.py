@@ -152,6 +152,7 @@ def test_a_policy_without_end_is_refused(tmp_path: Path) -> None:
         own(tmp_path, "forbid " + "x" * 40_000)
 
 
+@pytest.mark.slow
 def test_a_pack_of_a_megabyte_is_used_and_a_larger_one_refused(tmp_path: Path) -> None:
     def pack(size: int) -> str:
         rules = (
