@@ -22,6 +22,9 @@ SCHEMA = "ISO/IEC TS 27560:2023; urn:vivavoce:schema:grant:v1"
 
 _STATES = {"active": "granted", "revoked": "revoked", "expired": "expired"}
 
+#: Nothing is left to take back.
+_ENDED = ("revoked", "superseded", "expired")
+
 _CSS = """
 :root { color-scheme: light; }
 body { font: 16px/1.55 Georgia, "Times New Roman", serif; color: #1a1a1a; background: #fff;
@@ -232,6 +235,8 @@ def _pay(page: _Page) -> list[str]:
 
 
 def _revoke(page: _Page) -> list[str]:
+    if page.status in _ENDED:
+        return []
     say, seconds = page.say, page.terms.status_interval_s
     hours = format((Decimal(seconds) / 3600).quantize(Decimal("0.1")).normalize(), "f")
     stale = (

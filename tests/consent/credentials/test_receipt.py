@@ -104,6 +104,8 @@ def test_a_grant_that_does_not_hold_says_so_at_the_top(status: str) -> None:
     assert wording("en").term("status", status) in box.text_content()
     assert "21 November 2026" in box.text_content()
     assert "In force" not in page.text_content()
+    ended = status in ("revoked", "superseded", "expired")
+    assert ("vivavoce consent revoke" in page.text_content()) != ended
 
 
 def test_an_unknown_status_is_refused() -> None:
