@@ -19,7 +19,7 @@ import re
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -35,6 +35,9 @@ from consent.keyfiles import check_permissions
 from consent.locks import FileLock
 from consent.restore import restore
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
 __all__ = [
     "BackupReport",
     "KeyInfo",
@@ -44,11 +47,14 @@ __all__ = [
     "check_permissions",
     "has_key",
     "has_secret",
+    "is_ed25519",
     "key_id",
+    "key_name",
     "key_path",
     "lend",
     "list_keys",
     "load",
+    "load_any",
     "load_or_create",
     "raw_public",
     "remove",
@@ -106,6 +112,16 @@ def load(home: Home, name: str, kind: KeyKind) -> PrivateKey:
     return key
 
 
+def load_any(home: Home, name: str) -> PrivateKey:
+    """Return the existing key `name`, of whatever kind; same errors as :func:`load`."""
+    return parse(home, key_path(home, name))
+
+
+def is_ed25519(key: object) -> TypeIs[Ed25519PrivateKey]:
+    """Return whether `key` signs with Ed25519."""
+    return isinstance(key, Ed25519PrivateKey)
+
+
 def secret(home: Home, name: str, *, length: int = 32) -> bytes:
     """Return the random secret `name` of `length` bytes, made on first use.
 
@@ -118,7 +134,7 @@ def secret(home: Home, name: str, *, length: int = 32) -> bytes:
     VerificationError
         The file does not hold such a secret.
     """
-    lent = _lent.get((str(home.root), _checked(name)))
+    lent = _lent.get((str(home.root), key_name(name)))
     if lent is not None:
         return lent
     if not has_secret(home, name):
@@ -144,9 +160,16 @@ def has_secret(home: Home, name: str) -> bool:
     return os.path.lexists(_secret_path(home, name))
 
 
+def key_name(name: str) -> str:
+    """Return `name` if it can name a key, else raise ValueError."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a key name (lower-case letters, digits, hyphens)")
+    return name
+
+
 def key_path(home: Home, name: str) -> Path:
     """Return where the key `name` lives."""
-    return home.keys / f"{_checked(name)}.pem"
+    return home.keys / f"{key_name(name)}.pem"
 
 
 def remove(home: Home, name: str) -> bool:
@@ -169,7 +192,7 @@ def lend(home: Home, *names: str) -> dict[str, str]:
 def take(home: Home, lent: dict[str, str]) -> None:
     """Use in this process what :func:`lend` gave its parent."""
     for name, value in lent.items():
-        _lent[str(home.root), _checked(name)] = bytes.fromhex(value)
+        _lent[str(home.root), key_name(name)] = bytes.fromhex(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +250,6 @@ def raw_public(key: Ed25519PrivateKey | Ed25519PublicKey) -> bytes:
 def key_id(key: Ed25519PrivateKey | Ed25519PublicKey) -> str:
     """Return the SHA-256 of the raw public key, lower-case hex."""
     return hashlib.sha256(raw_public(key)).hexdigest()
-
-
-def _checked(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is not a key name (lower-case letters, digits, hyphens)")
-    return name
 
 
 def _generate(kind: KeyKind) -> PrivateKey:
@@ -293,7 +310,7 @@ def _wrapping(home: Home, path: Path) -> bytes:
 
 
 def _secret_path(home: Home, name: str) -> Path:
-    wrapped = home.keys / f"{_checked(name)}.wrapped"
+    wrapped = home.keys / f"{key_name(name)}.wrapped"
     return wrapped if os.path.lexists(wrapped) else wrapped.with_suffix(".secret")
 
 

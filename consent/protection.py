@@ -6,7 +6,7 @@ protection key. That key is kept in ``keys/protection.json``, encrypted under th
 in memory, never written or logged.
 
 The passphrase comes from the environment (``VIVAVOCE_PASSPHRASE``, for servers) or from the
-function given to :func:`ask_with`, which the command line sets.
+function given to :func:`consent.passphrase.ask_with`, which the command line does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import base64
 import json
 import os
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
@@ -30,9 +29,9 @@ from consent import keyfiles
 from consent.errors import InputError, RefusedError, StorageError, VerificationError
 from consent.files import write_atomic
 from consent.home import Home
+from consent.passphrase import asker
 
 Kind = Literal["none", "passphrase", "keyring"]
-Ask = Callable[[str], str]
 
 #: Takes the place of a prompt where nobody can be asked.
 VARIABLE = "VIVAVOCE_PASSPHRASE"
@@ -43,14 +42,7 @@ _MAX_SCRYPT_BYTES = 1 << 30  # a forged file must not make us allocate without b
 _SERVICE = "vivavoce"
 _TRIES = 3
 
-_ask: Ask | None = None
 _unlocked: dict[str, bytes] = {}
-
-
-def ask_with(ask: Ask | None) -> None:
-    """Set the function that asks a person for the passphrase; it gets the question."""
-    global _ask
-    _ask = ask
 
 
 def forget() -> None:
@@ -199,14 +191,15 @@ def _asked(found: _Protection, home: Home) -> bytes:
     given = os.environ.get(VARIABLE)
     if given is not None:
         return _open(found, given, home)
-    if _ask is None:
+    ask = asker()
+    if ask is None:
         raise InputError(
             f"the keys of {home.root} are protected by a passphrase, and nobody can be asked",
             hint=f"Set {VARIABLE}, or run the command in a terminal.",
         )
     for left in range(_TRIES - 1, -1, -1):
         try:
-            return _open(found, _ask(f"Passphrase for the keys in {home.root}"), home)
+            return _open(found, ask(f"Passphrase for the keys in {home.root}"), home)
         except VerificationError:
             if left == 0:
                 raise

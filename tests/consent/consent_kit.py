@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import create_engine
+
 from consent.home import Home
 from consent.registry import AuthorizationRequest, ModelUse, ReceiptDraft, Registry, VoiceUse
+from consent.registry.tables import metadata
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 HEART = VoiceUse("kokoro:af_heart", "stock", "Apache-2.0", commercial=True, minutes=10.0)
@@ -56,11 +59,50 @@ def a_draft(
 
 
 def sql(home: Home, statement: str, *values: Any) -> None:
-    """Do to the registry's file what an operator with a database browser can do."""
-    with sqlite3.connect(home.root / "registry.db") as connection:
-        changed = connection.execute(statement, values)
-        assert changed.rowcount > 0, "the attack changed nothing"
-    connection.close()
+    """Do to the registry what an operator with a database browser can do; ``?`` is a value."""
+    engine = create_engine(home.registry_url)
+    if engine.dialect.name == "postgresql":
+        statement = statement.replace("%", "%%").replace("?", "%s")
+    try:
+        with engine.begin() as connection:
+            changed = connection.exec_driver_sql(statement, values)
+            assert changed.rowcount > 0, "the attack changed nothing"
+    finally:
+        engine.dispose()
+
+
+def value_of(home: Home, query: str, *values: Any) -> Any:
+    """Return one value from the registry, read past all checks; ``?`` is a value."""
+    engine = create_engine(home.registry_url)
+    if engine.dialect.name == "postgresql":
+        query = query.replace("?", "%s")
+    try:
+        with engine.connect() as connection:
+            return connection.exec_driver_sql(query, values).scalar_one()
+    finally:
+        engine.dispose()
+
+
+def snapshot(home: Home) -> Callable[[], None]:
+    """Take every row of the registry; return what puts them back as they were."""
+    engine = create_engine(home.registry_url)
+    tables = metadata.sorted_tables
+    with engine.connect() as connection:
+        rows = {
+            table.name: [dict(row._mapping) for row in connection.execute(table.select())]
+            for table in tables
+        }
+
+    def put_back() -> None:
+        with engine.begin() as connection:
+            for table in reversed(tables):
+                connection.execute(table.delete())
+            for table in tables:
+                if rows[table.name]:
+                    connection.execute(table.insert(), rows[table.name])
+        engine.dispose()
+
+    return put_back
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

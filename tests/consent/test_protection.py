@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from consent import keyfiles, keys, protection
+from consent import keyfiles, keys, passphrase, protection
 from consent.errors import InputError, RefusedError, StorageError, VerificationError
 from consent.home import Home
 from consent.protecting import protect, unprotect
@@ -29,7 +29,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(protection, "_SCRYPT", {"n": 1 << 12, "r": 8, "p": 1})  # quick
     yield
     protection.forget()
-    protection.ask_with(None)
+    passphrase.ask_with(None)
 
 
 def with_keys(home: Home) -> dict[str, bytes]:
@@ -117,7 +117,7 @@ def test_a_person_is_asked_once_in_a_process_and_may_mistype(home: Home) -> None
         questions.append(question)
         return answers[len(questions) - 1]
 
-    protection.ask_with(ask)
+    passphrase.ask_with(ask)
     with_keys(home)
     keys.load(home, "registry", "ed25519")
     assert len(questions) == 2
@@ -129,7 +129,7 @@ def test_three_wrong_answers_are_enough(home: Home) -> None:
     protect(home, PASSPHRASE)
     as_if_new_process()
     asked: list[str] = []
-    protection.ask_with(lambda question: (asked.append(question), "wrong")[1])
+    passphrase.ask_with(lambda question: (asked.append(question), "wrong")[1])
     with pytest.raises(VerificationError, match="passphrase does not open"):
         keys.secret(home, "cache")
     assert len(asked) == 3
