@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 
 from sqlmodel import Session, col, select
 
 from consent.errors import VerificationError
 from consent.policy import GrantFacts
-from consent.registry import keyring, rows
+from consent.registry import keyring, statements
 from consent.registry.core import Core
 from consent.registry.people import GrantRecord
-from consent.registry.tables import StatementRow
+from consent.registry.tables import LogIndexRow, StatementRow
 
 #: What a mandate must let a representative do whose grant is used.
 _SCOPE = "grant"
-#: What a performer says of a draft; of several, the last counts.
-_VERDICTS = ("approval", "retake")
 
 
 def facts(
@@ -96,40 +95,35 @@ def mandate_fault(core: Core, session: Session, record: GrantRecord, now: dateti
 def approved(core: Core, session: Session, grant_id: str, digest: str) -> bool:
     """Whether the performer has approved a job, and has not asked for a retake since.
 
-    Raises
-    ------
-    VerificationError
-        What they said was changed in the registry.
-    """
-    row = session.exec(
-        select(StatementRow)
-        .where(
-            StatementRow.subject == digest,
-            StatementRow.grant_id == grant_id,
-            col(StatementRow.kind).in_(_VERDICTS),
-        )
-        .order_by(col(StatementRow.leaf_index).desc())
-        .limit(1)
-    ).one_or_none()
-    if row is None:
-        return False
-    rows.verify_row(core, row, f"the statement {row.id}")
-    return row.kind == "approval"
-
-
-def refuse_document(record: GrantRecord) -> None:
-    """Refuse a grant whose document cannot be opened or is not what its row says.
+    The log says what was said last, the signed document that it was this.
 
     Raises
     ------
     VerificationError
-        It cannot be used, and must not be passed over in silence.
+        What they said was changed in the registry, or is gone.
     """
-    if record.grant is None and record.problem != "erased":
-        raise VerificationError(
-            f"the grant {record.id} cannot be used: {record.problem}",
-            hint="Restore the registry from a backup: vivavoce keys restore FILE",
-        )
+    about = core.ref("grant", grant_id)
+    for place in session.exec(
+        select(LogIndexRow.leaf_index)
+        .where(LogIndexRow.kind == "statement", LogIndexRow.subject == core.ref("job", digest))
+        .order_by(col(LogIndexRow.leaf_index).desc())
+    ).all():
+        entry = json.loads(core.log.entry(place))
+        if entry.get("grant") != about:
+            continue
+        if entry["type"] != "approval":
+            return False
+        row = session.exec(
+            select(StatementRow).where(StatementRow.leaf_index == place)
+        ).one_or_none()
+        if row is None:
+            raise VerificationError(
+                f"document lost: the approval that is entry {place} of the log is gone",
+                hint="Import it again, or restore the registry from a backup.",
+            )
+        said: str = statements.load(core, session, row).body["grant"]
+        return said == grant_id
+    return False
 
 
 def _is_minor(until: date | None, now: datetime) -> bool:

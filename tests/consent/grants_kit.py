@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -121,8 +119,3 @@ class Stage:
     def used_minutes(self, grant_id: str) -> float:
         """What the registry says is used of a grant."""
         return self.registry.grant(grant_id).used_ms / 60_000
-
-
-def without(request: AuthorizationRequest, names: Iterable[str]) -> AuthorizationRequest:
-    """The request with some texts left empty."""
-    return dataclasses.replace(request, **{name: "" for name in names})
