@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 import policies as shipped
@@ -52,7 +53,8 @@ class Scenario:
     packs: tuple[str, ...]
 
 
-def ordinary() -> dict[str, Any]:
+@cache
+def ordinary() -> Mapping[str, Any]:
     """Return the scenario that others differ from: everything in order, and allowed."""
     return toml.parse(shipped.tables()[_ORDINARY], _ORDINARY)
 

@@ -125,11 +125,14 @@ def read_table(text: str | bytes, name: str) -> Iterator[Case]:
 
 def run(cases: Iterable[Case], folder: Path | None, switched_on: Iterable[str]) -> list[Outcome]:
     """Put each case to the packs of `folder`, with those switched on and those it asks for."""
-    always = tuple(switched_on)
+    always = frozenset(switched_on)
+    engines: dict[frozenset[str], PolicyEngine] = {}
     found = []
     for case in cases:
-        engine = PolicyEngine.load(folder, switched_on=(*always, *case.scenario.packs))
-        found.append(Outcome(case, case.failure(engine)))
+        packs = always.union(case.scenario.packs)
+        if packs not in engines:
+            engines[packs] = PolicyEngine.load(folder, switched_on=packs)
+        found.append(Outcome(case, case.failure(engines[packs])))
     return found
 
 

@@ -275,7 +275,7 @@ def covered(request: AuthorizationRequest, grant: GrantFacts) -> bool:
     )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(requests, grants)
 def test_what_is_allowed_is_what_the_terms_mean(
     request: AuthorizationRequest, grant: GrantFacts
@@ -284,7 +284,7 @@ def test_what_is_allowed_is_what_the_terms_mean(
     assert decision.allowed == covered(request, grant), decision.reasons
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(requests, grants)
 def test_more_packs_never_allow_more(request: AuthorizationRequest, grant: GrantFacts) -> None:
     few = ALWAYS.decide(request, {"v": grant}, surroundings=EVERYTHING)
