@@ -191,9 +191,10 @@ def _server_engine(url: URL) -> Engine:
         match connection.get_execution_options().get("vivavoce_transaction"):
             case None:
                 # The schema's name tells registries in one database apart.
+                schema = "hashtext(coalesce(current_schema(), ''))"
                 connection.exec_driver_sql(
                     f"SET LOCAL lock_timeout = {_BUSY_TIMEOUT_MS}; "
-                    f"SELECT pg_advisory_xact_lock({_WRITE_LOCK}, hashtext(coalesce(current_schema(), '')))"
+                    f"SELECT pg_advisory_xact_lock({_WRITE_LOCK}, {schema})"
                 )
             case "read":
                 # One snapshot for all that is read, as in SQLite.

@@ -11,20 +11,19 @@ somebody else's documents are signed with (docs/vault.md).
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, or_, select
 
 from consent import keys
 from consent.canonical import canonical, commitment
 from consent.clock import rfc3339
-from consent.errors import InputError, RefusedError
+from consent.errors import InputError, RefusedError, StorageError
 from consent.identity.names import checked_name
 from consent.registry import effects, objects, parties, rows, salts
 from consent.registry.core import Core
@@ -168,20 +167,9 @@ def forget_old_pages(core: Core) -> None:
 
     SQLite keeps old pages in its write-ahead log, PostgreSQL old rows until it is vacuumed.
     """
-    engine = core.database.engine
-    try:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execute(
-                    text(
-                        "VACUUM parties, party_keys, voices, grants, mandates, statements, "
-                        "person_keys, vault_objects"
-                    )
-                )
-            else:
-                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-    except DBAPIError:
-        pass  # others read just now; the key is destroyed, and what is left is sealed under it
+    # Others may read just now; the key is destroyed, and what is left is sealed under it.
+    with contextlib.suppress(StorageError):
+        core.database.scrub()
 
 
 def _destroy_key_files(core: Core, ref: str) -> None:

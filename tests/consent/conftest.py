@@ -5,17 +5,47 @@ from pathlib import Path
 
 import pytest
 from consent_kit import NOON
+from postgres_kit import POSTGRES, fresh_schema
 
 from consent.clock import FixedClock
 from consent.home import Home
 from consent.registry import Registry
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "sqlite_only: about the registry as a file; not for a server"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, run what uses a registry; the rest would do the same again."""
+    if not POSTGRES:
+        return
+    mine = [item for item in items if Path(__file__).parent in item.path.parents]
+    kept = [
+        item
+        for item in items
+        if item not in mine
+        or (
+            "home" in getattr(item, "fixturenames", ())
+            and not item.get_closest_marker("sqlite_only")
+        )
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.setenv("VIVAVOCE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("VIVAVOCE_REGISTRY", raising=False)
-    return Home.open()
+    if not POSTGRES:
+        monkeypatch.delenv("VIVAVOCE_REGISTRY", raising=False)
+        yield Home.open()
+        return
+    with fresh_schema() as url:
+        monkeypatch.setenv("VIVAVOCE_REGISTRY", url)
+        yield Home.open()
 
 
 @pytest.fixture
