@@ -34,6 +34,16 @@ LOG = "log"
 REGISTRY = "registry"
 FILE = "file"
 
+#: What only the registry's signature vouches for, as places in the document; ``*`` is any number.
+UNPROVED = (
+    "made_at",
+    "certificates",
+    "certificates.*",
+    "outputs.*.work",
+    "outputs.*.identifier",
+    "outputs.*.title",
+)
+
 _MAX_LEAF = 64 << 10
 
 
