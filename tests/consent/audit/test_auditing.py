@@ -10,7 +10,6 @@ import pytest
 from consent_kit import sql
 from grants_kit import ANNA, Stage
 from stage_kit import (
-    ANNA,
     EURO_A_MINUTE,
     append,
     approve,
