@@ -7,6 +7,7 @@ check all of it without us.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mimetypes
 import shutil
@@ -22,7 +23,7 @@ from sqlmodel import Session, col, or_, select
 from consent.clock import rfc3339
 from consent.errors import InputError, RefusedError, VivavoceError
 from consent.files import replacing
-from consent.registry import objects, parties
+from consent.registry import grant_rows, objects, parties
 from consent.registry.core import Core
 from consent.registry.people import Party
 from consent.registry.personal_readme import README
@@ -162,18 +163,27 @@ class _Export:
             token = self._opened(session, row.owner, row.document, f"grant:{row.id}")
             if token is not None:
                 self._archive.writestr(f"{stem}.jwt", token)
-                self._receipt(f"{stem}.html", token.decode(), row.status)
+                self._receipt(session, f"{stem}.html", row)
         return found
 
-    def _receipt(self, name: str, token: str, status: str) -> None:
+    def _receipt(self, session: Session, name: str, row: GrantRow) -> None:
         """Add the grant in words and for printing."""
-        from consent.credentials.grant import open_grant
         from consent.credentials.receipt import consent_receipt_html
 
+        now = self._core.now()
         try:
-            grant = open_grant(token)
-            parties_named = {self._who.id: self._who.display_name}
-            page = consent_receipt_html(grant, status=status, parties=parties_named)
+            record = grant_rows.load(self._core, session, row)
+            assert record.grant is not None
+            page = consent_receipt_html(
+                record.grant,
+                status=record.standing(now),
+                parties={self._who.id: self._who.display_name},
+                made_at=now,
+                status_since=record.status_since,
+                superseded_by=record.superseded_by,
+                used_ms=record.used_ms,
+                leaf_index=record.leaf_index,
+            )
         except VivavoceError as exc:
             self._problems.append(f"{name}: {exc.message}")
             return
@@ -277,7 +287,9 @@ class _Export:
 
     def _opened(self, session: Session, owner: str, sealed: str, context: str) -> bytes | None:
         try:
-            return unseal(self._core, session, owner, sealed, context)
+            token = unseal(self._core, session, owner, sealed, context)
+            self._ref("document", hashlib.sha256(token).hexdigest())
+            return token
         except RefusedError:
             self._problems.append(f"{context}: sealed for {owner}, who was erased")
         except VivavoceError as exc:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
+import shutil
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from consent_kit import a_draft, a_request
 from cryptography.hazmat.primitives.asymmetric import ec
+from grants_kit import Stage
 
-from consent import keys
+from consent import keys, protection
+from consent.clock import FixedClock
 from consent.errors import InputError, RefusedError, StorageError, VerificationError
 from consent.home import Home
-from consent.log import verify_proof
+from consent.log import LogReader, Verifier, verify_proof
+from consent.protecting import protect
 from consent.registry import Registry
 
 PASSPHRASE = "correct horse battery staple"
 SPAWN = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consent.backup._SCRYPT", {"n": 1 << 12, "r": 8, "p": 1})
+    monkeypatch.setattr("consent.protection._SCRYPT", {"n": 1 << 12, "r": 8, "p": 1})
+    monkeypatch.delenv("VIVAVOCE_PASSPHRASE", raising=False)
 
 
 def test_a_key_is_made_once_and_belongs_to_its_owner_alone(home: Home) -> None:
@@ -211,3 +225,138 @@ def test_restoring_over_a_home_in_use_needs_force_and_loses_nothing(
     with Registry.open(Home.open(other.root)) as registry:
         assert registry.log.vkey == vkey
         assert registry.check().ok
+
+
+def test_a_backup_replaces_nothing(home: Home, tmp_path: Path) -> None:
+    used_home(home)
+    existing = tmp_path / "b"
+    existing.write_text("something dear")
+    with pytest.raises(InputError, match="exists"):
+        keys.backup(home, existing, PASSPHRASE)
+    assert existing.read_text() == "something dear"
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="exists"):
+        keys.backup(home, tmp_path / "link", PASSPHRASE)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_backup_that_fails_leaves_no_file(home: Home, tmp_path: Path) -> None:
+    used_home(home)
+    keys.key_path(home, "log").chmod(0o000)
+    home.log.joinpath("checkpoint").chmod(0o000)
+    try:
+        with pytest.raises(InputError, match="empty"):
+            keys.backup(home, tmp_path / "b", "")
+        assert not (tmp_path / "b").exists()
+        with pytest.raises(StorageError):
+            keys.backup(home, tmp_path / "missing" / "b", PASSPHRASE)
+    finally:
+        keys.key_path(home, "log").chmod(0o600)
+        home.log.joinpath("checkpoint").chmod(0o600)
+
+
+def test_a_backup_waits_for_whoever_writes(home: Home, tmp_path: Path) -> None:
+    used_home(home)
+    with Registry.open(home) as registry, ThreadPoolExecutor(1) as other:
+        with registry.log.writer() as writer:
+            waiting = other.submit(keys.backup, home, tmp_path / "b", PASSPHRASE)
+            time.sleep(0.2)
+            assert not waiting.done()
+            before = writer.checkpoint.size
+        assert waiting.result(timeout=30).log_size == before
+
+
+def test_a_restored_log_is_never_shorter_than_the_one_that_was_here(
+    home: Home, tmp_path: Path
+) -> None:
+    used_home(home)
+    keys.backup(home, tmp_path / "b", PASSPHRASE)
+    _, output_id, _ = used_home(home)
+    with Registry.open(home) as registry:
+        newer = registry.log.checkpoint()
+    report = keys.restore(home, tmp_path / "b", PASSPHRASE, force=True)
+    assert report.log_kept
+    with Registry.open(home) as registry:
+        assert registry.log.checkpoint() == newer
+        receipt = registry.receipt(output_id)
+        assert receipt is not None and receipt.state == "sealed"
+        registry.log.verify()
+
+
+def test_a_log_that_does_not_continue_the_backups_is_put_aside(home: Home, tmp_path: Path) -> None:
+    vkey, _, _ = used_home(home)
+    keys.backup(home, tmp_path / "b", PASSPHRASE)
+    used_home(home)
+    size = LogReader(home.log, Verifier.parse(vkey)).checkpoint().size
+    bundle = home.log / "tile" / "entries" / "000.p" / str(size)
+    bundle.write_bytes(bundle.read_bytes()[:-1] + b"!")
+    report = keys.restore(home, tmp_path / "b", PASSPHRASE, force=True)
+    assert not report.log_kept
+    assert report.replaced is not None
+    assert (report.replaced / "log" / "checkpoint").exists()
+    with Registry.open(home) as registry:
+        assert registry.log.vkey == vkey
+        assert registry.log.checkpoint().size == report.log_size
+        registry.log.verify()
+
+
+def test_the_backup_of_a_protected_home_needs_both_passphrases(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used_home(home)
+    cache = keys.secret(home, "cache")
+    protect(home, "the keys' own")
+    keys.backup(home, tmp_path / "b", PASSPHRASE)
+    protection.forget()
+    fresh = Home.open(tmp_path / "fresh")
+    keys.restore(fresh, tmp_path / "b", PASSPHRASE)
+    with pytest.raises(InputError, match="nobody can be asked"):
+        Registry.open(fresh)
+    monkeypatch.setenv("VIVAVOCE_PASSPHRASE", "the keys' own")
+    assert keys.secret(fresh, "cache") == cache
+    protection.forget()
+
+
+def test_a_lost_home_goes_on_in_every_respect(
+    home: Home, clock: FixedClock, tmp_path: Path
+) -> None:
+    """The drill: vault, grants, keys of parties, log and registry; then the home is gone."""
+    sound = b"Anna, reading." * 10_000
+    with Registry.open(home, clock=clock) as registry:
+        stage = Stage(registry)
+        grant = stage.grant()
+        item = registry.store_object(
+            "anna", io.BytesIO(sound), kind="recording", media_type="audio/flac"
+        )
+        authorization = registry.authorize(stage.request())
+        with registry.lease(authorization.id):
+            output = stage.seal(authorization.id)
+        vkey, did, tag = registry.log.vkey, registry.did, registry.registry_tag
+    keys.backup(home, tmp_path / "b", PASSPHRASE)
+    shutil.rmtree(home.root)
+
+    again = Home.open()
+    assert not list(again.keys.iterdir())
+    keys.restore(again, tmp_path / "b", PASSPHRASE)
+    with Registry.open(again, clock=clock) as registry:
+        assert (registry.log.vkey, registry.did, registry.registry_tag) == (vkey, did, tag)
+        assert registry.check().ok, registry.check().problems
+        assert registry.party("anna").display_name == "Anna Example"
+        with registry.open_object(item.id) as stream:
+            assert stream.read() == sound
+        record = registry.grant(grant.id)
+        assert record.grant is not None
+        assert record.used_ms == 2 * 60_000
+        old = registry.receipt(output)
+        assert old is not None
+        verify_proof(old.tlog_proof, old.leaf_json, vkey)
+        stage.registry = registry
+        authorization = registry.authorize(stage.request())
+        with registry.lease(authorization.id):
+            new = registry.receipt(stage.seal(authorization.id))
+        assert new is not None
+        verify_proof(new.tlog_proof, new.leaf_json, vkey)
+        assert new.leaf_index > old.leaf_index
+        assert registry.grant(grant.id).used_ms == 4 * 60_000
+        stage.say("revocation", grant.id)  # with the key that came back
+        assert registry.check().ok, registry.check().problems
