@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from consent.canonical import canonical, commitment
 from consent.errors import InputError, VerificationError
 from consent.log.proof import verify_proof
 from provenance.audio.decode import AudioInfo, opened_blocks
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # A player's idea of a length and the receipt's may differ by codec padding.
 _DURATION_MS = 500
+_VOICE = ("voice", "basis", "licence", "grant")
+_MODEL = ("model", "engine", "engine_version", "sha256", "licence")
 
 
 def check_receipt(
@@ -113,17 +116,47 @@ def _differences(leaf_text: str, consent: Mapping[str, Any], info: AudioInfo | N
         ),
     }
     different = [name for name, value in said.items() if leaf.get(name) != value]
-    for table, keys in (
-        ("voices", ("voice", "basis", "licence")),
-        ("models", ("model", "engine", "engine_version", "sha256", "licence")),
-    ):
-        if _rows(leaf, table, keys) != _rows(consent, table, keys):
-            different.append(table)
+    if _rows(leaf, "voices", _VOICE) != _committed_voices(consent):
+        different.append("voices")
+    if _rows(leaf, "models", _MODEL) != _rows(consent, "models", _MODEL):
+        different.append("models")
     length = leaf.get("duration_ms")
     heard = 0.0 if info is None else info.duration_s * 1000
     if heard and not (isinstance(length, int) and abs(length - heard) <= _DURATION_MS):
         different.append("duration_ms")
     return different
+
+
+def _committed_voices(consent: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the manifest's voices as the log entry must have them.
+
+    Of a person's voice the entry holds commitments to its name and its grant; the manifest
+    holds what opens them.
+    """
+    rows = consent.get("voices")
+    made: list[tuple[Any, ...]] = []
+    for row in rows if isinstance(rows, list) else []:
+        if not isinstance(row, Mapping):
+            made.append(())
+            continue
+        name, grant = row.get("voice"), row.get("grant")
+        if row.get("basis") == "grant":
+            name, grant = _commitments(str(name), grant if isinstance(grant, Mapping) else {})
+        made.append((name, row.get("basis"), row.get("licence"), grant))
+    return made
+
+
+def _commitments(voice: str, grant: Mapping[str, Any]) -> tuple[str, str]:
+    salts = grant.get("salts")
+    salts = salts if isinstance(salts, Mapping) else {}
+    named = {"id": str(grant.get("id")), "digest": str(grant.get("sha256"))}
+    try:
+        return (
+            commitment(voice.encode(), bytes.fromhex(str(salts.get("voice")))),
+            commitment(canonical(named), bytes.fromhex(str(salts.get("grant")))),
+        )
+    except (ValueError, InputError):  # not hex, too short, not Unicode
+        return "", ""
 
 
 def _rows(data: Mapping[str, Any], table: str, keys: tuple[str, ...]) -> list[tuple[Any, ...]]:

@@ -275,6 +275,7 @@ class _Door:
 
     def _claims(self, encoding: Encoding, receipt: Receipt) -> build.Claims:
         leaf: dict[str, Any] = json.loads(receipt.leaf_json)
+        openings = {opening.voice: opening.to_json() for opening in receipt.openings}
         mark = None if self.mark is None else {"model": self.mark.name, "output": self.output_id}
         return build.Claims(
             output_id=self.output_id,
@@ -289,7 +290,10 @@ class _Door:
             authorization_sha256=str(leaf["authorization"]),
             policies=[str(rule) for rule in leaf["policy"]["rules"]],
             purpose=str(leaf["purpose"]),
-            voices=[build.VoiceClaim(v.voice, v.basis, v.licence) for v in self.request.voices],
+            voices=[
+                build.VoiceClaim(v.voice, v.basis, v.licence, openings.get(v.voice))
+                for v in self.request.voices
+            ],
             models=[
                 build.ModelClaim(m.model, m.engine, m.engine_version, m.sha256, m.licence)
                 for m in self.request.models

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from consent.errors import InputError, VivavoceError
 from consent.home import Home
 from provenance.audio.decode import AudioInfo, probe
+from provenance.grants import check_grants
 from provenance.manifest import build, read, trust
 from provenance.manifest.read import ManifestReading
 from provenance.receipts import check_receipt, check_registry, same_sound
@@ -178,8 +179,12 @@ class _Verdict:
         else:
             self.findings.append(Finding("manifest", status, f"{says} that the file was made{by}."))
         for voice in _tables(self.consent, "voices"):
+            grant = voice.get("grant")
             sentence = build.basis_sentence(
-                plain(voice.get("voice")), plain(voice.get("basis")), plain(voice.get("licence"))
+                plain(voice.get("voice")),
+                plain(voice.get("basis")),
+                plain(voice.get("licence")),
+                plain(grant.get("id")) if isinstance(grant, Mapping) else "",
             )
             self.findings.append(
                 Finding("manifest", status, sentence if trusted else f"Claimed: {sentence}")
@@ -207,6 +212,7 @@ class _Verdict:
         own = self.reading.trusted_by is not None and self.reading.trusted_by.name == trust.OWN
         if own and self.registry is not None:
             self.findings.append(check_registry(self.registry, consent, self.stream))
+            self.findings += check_grants(self.registry, consent)
         elif own:
             told = self.trouble or "there is no registry in this home"
             self.findings.append(Finding("registry", NOT_RUN, f"Not looked up: {told}."))

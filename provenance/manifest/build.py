@@ -32,12 +32,17 @@ class VoiceClaim:
     Attributes
     ----------
     basis
-        ``"stock"``: used under a licence. Nobody's consent is claimed for it.
+        ``"stock"``: used under a licence. Nobody's consent is claimed for it. ``"grant"``: used
+        by the consent of the person whose voice it is.
+    opening
+        For a person's voice, what opens the commitments of the log entry
+        (:meth:`consent.registry.Opening.to_json`); None for a stock voice.
     """
 
     voice: str
     basis: str
     licence: str
+    opening: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,15 +198,7 @@ def _consent(claims: Claims) -> dict[str, Any]:
             "purpose": claims.purpose,
             "policies": list(claims.policies),
         },
-        "voices": [
-            {
-                "voice": voice.voice,
-                "basis": voice.basis,
-                "licence": voice.licence,
-                "statement": basis_sentence(voice.voice, voice.basis, voice.licence),
-            }
-            for voice in claims.voices
-        ],
+        "voices": [_voice(voice) for voice in claims.voices],
         "models": [
             {
                 "model": model.model,
@@ -222,8 +219,27 @@ def _consent(claims: Claims) -> dict[str, Any]:
     }
 
 
-def basis_sentence(voice: str, basis: str, licence: str) -> str:
+def _voice(voice: VoiceClaim) -> dict[str, Any]:
+    grant = "" if voice.opening is None else str(voice.opening["grant_id"])
+    said: dict[str, Any] = {
+        "voice": voice.voice,
+        "basis": voice.basis,
+        "licence": voice.licence,
+        "statement": basis_sentence(voice.voice, voice.basis, voice.licence, grant),
+    }
+    if voice.opening is not None:
+        said["grant"] = {
+            "id": voice.opening["grant_id"],
+            "sha256": voice.opening["grant_digest"],
+            "salts": dict(voice.opening["salts"]),
+        }
+    return said
+
+
+def basis_sentence(voice: str, basis: str, licence: str, grant: str = "") -> str:
     """Say on what ground a voice was used, claiming no more than is known."""
     if basis == "stock":
         return f"{voice}: stock voice, licence {licence}."
+    if basis == "grant" and grant:
+        return f"{voice}: a person's voice, used by their signed consent, grant {grant}."
     return f"{voice}: basis {basis!r}, licence {licence}."
