@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import audit, doctor, keys, models, narrate, policy, trust, verify, voices
+from cli import audit, consent, doctor, keys, models, narrate, party, policy, trust, verify, voices
 from cli.asking import ask
 from cli.output import fail, note, shown, stderr
 from consent.errors import VivavoceError
@@ -57,6 +57,8 @@ narrate.register(app)
 verify.register(app)
 doctor.register(app)
 app.add_typer(voices.app, name="voices")
+app.add_typer(party.app, name="party")
+app.add_typer(consent.app, name="consent")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(trust.app, name="trust")

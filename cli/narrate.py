@@ -5,76 +5,42 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from enum import StrEnum
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.options import (
+    CHECKS,
+    DEFAULT_VOICE,
+    Artistic,
+    Book,
+    CastFile,
+    Channel,
+    Chapters,
+    CheckMode,
+    Commercial,
+    Content,
+    Format,
+    Json,
+    Keep,
+    LexiconFile,
+    Licensee,
+    Overwrite,
+    Purpose,
+    RequireWatermark,
+    SpokenDisclosure,
+    Territory,
+    VoiceName,
+)
 from cli.output import duration, emit_json, note, say, table, warn
 from consent.errors import IncompleteError, InputError
 
 if TYPE_CHECKING:
-    from voice.narration import NarrationResult
+    from consent.home import Home
+    from voice.narration import NarrationResult, Usage
     from voice.script import Lexicon, Plan
-
-DEFAULT_VOICE = "af_heart"
-
-
-class CheckMode(StrEnum):
-    """How closely the result is listened to."""
-
-    FULL = "full"
-    FAST = "fast"
-    OFF = "off"
-
-
-CHECKS: dict[CheckMode, Literal["fast"] | bool] = {
-    CheckMode.FULL: True,
-    CheckMode.FAST: "fast",
-    CheckMode.OFF: False,
-}
-
-Book = Annotated[
-    str,
-    typer.Argument(help="EPUB, Markdown, plain text, a plan (.toml), or - for standard input."),
-]
-VoiceName = Annotated[
-    str | None,
-    typer.Option(
-        "--voice",
-        "-v",
-        help="The narrator, see `vivavoce voices list`; if not given, that of the cast file or "
-        f"of config.toml, else {DEFAULT_VOICE}.",
-    ),
-]
-CastFile = Annotated[
-    Path | None, typer.Option("--cast", help="Cast file (TOML): voices by chapter or character.")
-]
-LexiconFile = Annotated[
-    list[Path] | None,
-    typer.Option("--lexicon", help="Pronunciations (TOML or PLS); may be given more than once."),
-]
-Keep = Annotated[
-    list[str] | None,
-    typer.Option("--keep", help="Read this too, though it is left out by default; see `plan`."),
-]
-Chapters = Annotated[
-    str | None, typer.Option(help="Only these chapters, for instance 1-3,7 (see `plan`).")
-]
-Format = Annotated[
-    str | None, typer.Option("--format", help="epub, markdown or text, if the name does not say.")
-]
-Commercial = Annotated[
-    bool,
-    typer.Option("--commercial", help="The work is commercial: only licences that allow it pass."),
-]
-RequireWatermark = Annotated[
-    bool, typer.Option("--require-watermark", help="Refuse if the sound cannot be watermarked.")
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -112,6 +78,13 @@ def narrate(
         float, typer.Option(min=0.5, max=2.0, help="Pace; 1 is the voice's own.")
     ] = 1.0,
     commercial: Commercial = False,
+    licensee: Licensee = None,
+    purpose: Purpose = None,
+    channel: Channel = "private",
+    territory: Territory = "world",
+    content: Content = None,
+    artistic: Artistic = False,
+    spoken_disclosure: SpokenDisclosure = None,
     check: Annotated[
         CheckMode,
         typer.Option(
@@ -154,7 +127,17 @@ def narrate(
             container=per_chapter,
             per_chapter=per_chapter is not None,
             chapters=chapters,
-            commercial=commercial or bool(home.setting("narration", "commercial")),
+            usage=_usage(
+                home,
+                purpose=purpose or "audiobook",
+                commercial=commercial,
+                licensee=licensee,
+                channel=channel,
+                territory=territory,
+                content=content,
+                artistic=artistic,
+                spoken_disclosure=spoken_disclosure,
+            ),
             check=CHECKS[check],
             bitrate=bitrate,
             subtitles=tuple(subtitles or ()),
@@ -244,6 +227,13 @@ def speak(
         float, typer.Option(min=0.5, max=2.0, help="Pace; 1 is the voice's own.")
     ] = 1.0,
     commercial: Commercial = False,
+    licensee: Licensee = None,
+    purpose: Purpose = None,
+    channel: Channel = "private",
+    territory: Territory = "world",
+    content: Content = None,
+    artistic: Artistic = False,
+    spoken_disclosure: SpokenDisclosure = None,
     require_watermark: RequireWatermark = False,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -270,7 +260,17 @@ def speak(
             language=language,
             lexicon=_lexicon(lexicon),
             speed=speed,
-            commercial=commercial or bool(home.setting("narration", "commercial")),
+            usage=_usage(
+                home,
+                purpose=purpose or "speech",
+                commercial=commercial,
+                licensee=licensee,
+                channel=channel,
+                territory=territory,
+                content=content,
+                artistic=artistic,
+                spoken_disclosure=spoken_disclosure,
+            ),
             require_watermark=require_watermark,
             overwrite=overwrite,
             progress=progress,
@@ -303,6 +303,25 @@ def _plan(
     engines.find_voice(narrator)
     read = read_book(path, keep=tuple(keep or ()), format=text_format)
     return make_plan(read, narrator=narrator, cast=members, lexicon=_lexicon(lexicon))
+
+
+def _usage(
+    home: Home,
+    *,
+    commercial: bool,
+    licensee: str | None,
+    content: Sequence[str] | None,
+    **given: Any,
+) -> Usage:
+    """Return the terms of the work: those given, else those of ``config.toml``."""
+    from voice.narration import Usage
+
+    return Usage(
+        commercial=commercial or bool(home.setting("narration", "commercial")),
+        licensee=licensee or home.setting("narration", "licensee") or "",
+        content=tuple(content or ()),
+        **given,
+    )
 
 
 def _usual_voice() -> str:

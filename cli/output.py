@@ -18,8 +18,11 @@ from rich.table import Table
 
 from consent.errors import VivavoceError
 
-stdout = Console(highlight=False, soft_wrap=False)
-stderr = Console(stderr=True, highlight=False)
+# Piped, there is no edge to wrap at; and "did:key:" is no picture of a key.
+stdout = Console(
+    highlight=False, soft_wrap=False, emoji=False, width=None if sys.stdout.isatty() else 240
+)
+stderr = Console(stderr=True, highlight=False, emoji=False)
 
 # Titles, file names and messages come from strangers. Escape sequences and direction overrides
 # in them could make a terminal show something else than what is there, or obey them; half

@@ -9,6 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from consent.policy import Denied, Reason
+from consent.registry.people import (
+    GrantRecord,
+    Mandate,
+    Party,
+    PartyKey,
+    RegisteredVoice,
+    StatementRecord,
+)
 from consent.registry.records import (
     Authorization,
     AuthorizationRequest,
@@ -30,15 +38,21 @@ __all__ = [
     "AuthorizationRequest",
     "CheckReport",
     "Denied",
+    "GrantRecord",
     "GrantUse",
     "Lease",
+    "Mandate",
     "ModelUse",
     "Opening",
+    "Party",
+    "PartyKey",
     "Reason",
     "Receipt",
     "ReceiptDraft",
+    "RegisteredVoice",
     "Registry",
     "RegistryStatus",
+    "StatementRecord",
     "VoiceUse",
 ]
 

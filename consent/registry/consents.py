@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from consent.registry import (
     grant_rows,
     grants,
+    mandates,
+    minors,
     operating,
     parties,
     statements,
@@ -18,7 +20,13 @@ from consent.registry import (
     voices,
 )
 from consent.registry.core import Core
-from consent.registry.people import GrantRecord, Party, RegisteredVoice, StatementRecord
+from consent.registry.people import (
+    GrantRecord,
+    Mandate,
+    Party,
+    RegisteredVoice,
+    StatementRecord,
+)
 from consent.registry.status import StatusChange
 
 if TYPE_CHECKING:
@@ -30,6 +38,10 @@ class Consents:
     """Methods of :class:`consent.registry.Registry`; not used by itself."""
 
     _core: Core
+
+    def now(self) -> datetime:
+        """Return the time by the registry's clock, in UTC."""
+        return self._core.now()
 
     # -- Parties and voices -------------------------------------------------------------
 
@@ -225,6 +237,23 @@ class Consents:
             valid_until=valid_until,
             proof=proof,
         )
+
+    def mandates(self, principal: str) -> list[Mandate]:
+        """Return every mandate to act for a party (its id), oldest first.
+
+        Raises
+        ------
+        VerificationError
+            One of them was changed in the registry.
+        """
+        return mandates.listed(self._core, principal)
+
+    def coming_of_age(self, party: str) -> date | None:
+        """Return the 18th birthday of a party known to be a minor; None for anybody else."""
+        found = parties.get(self._core, party)
+        if found.birth_date is None or not minors.is_minor(found, self._core.now()):
+            return None
+        return minors.adult_on(found.birth_date)
 
     # -- Grants and statements ----------------------------------------------------------
 

@@ -6,20 +6,21 @@ operator has seen the document that proves it: nobody makes themselves somebody'
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time
 
 from sqlmodel import Session
 
 from consent.clock import rfc3339
 from consent.credentials.rules import RuleError
-from consent.credentials.statement import Statement
+from consent.credentials.statement import Statement, open_statement
 from consent.errors import RefusedError
 from consent.registry import keyring, minors, parties, rows
 from consent.registry.core import Core
 from consent.registry.moments import Received
-from consent.registry.people import Party
+from consent.registry.people import Mandate, Party
 from consent.registry.plans import Plan
-from consent.registry.sealing import seal
+from consent.registry.sealing import seal, unseal
 from consent.registry.tables import MandateRow, Table
 
 
@@ -75,6 +76,23 @@ def plan(core: Core, session: Session, statement: Statement, what: str, received
         rows=row,
         kind="mandate",
     )
+
+
+def listed(core: Core, principal: str) -> list[Mandate]:
+    """Return the mandates to act for a party, oldest first; see ``Registry.mandates``."""
+    with core.database.read() as session:
+        return [
+            replace(given, proof=_proof(core, session, given))
+            for given in keyring.mandates_for(core, session, principal)
+        ]
+
+
+def _proof(core: Core, session: Session, given: Mandate) -> str:
+    row = session.get(MandateRow, given.id)
+    assert row is not None
+    token = unseal(core, session, given.principal, row.document, f"mandate:{given.id}")
+    proof: str = open_statement(token.decode()).body["proof"]
+    return proof
 
 
 def _issuer(

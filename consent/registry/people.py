@@ -114,6 +114,9 @@ class Mandate:
         ``"agent"``, ``"guardian"`` or ``"estate"``.
     scope
         What the representative may do.
+    proof
+        Commitment to the document it rests on, hex; empty where there is none, or where only
+        the row was read.
     """
 
     id: str
@@ -125,6 +128,7 @@ class Mandate:
     valid_until: datetime | None
     revoked_at: datetime | None
     leaf_index: int
+    proof: str = ""
 
     def fault_at(self, scope: str, now: datetime) -> str | None:
         """Return why it does not cover `scope` at `now`, None if it does."""
