@@ -9,14 +9,16 @@ if TYPE_CHECKING:
     from voice.narration.render import narrate
     from voice.narration.result import NarrationResult
     from voice.narration.speaking import speak
+    from voice.narration.usage import Usage
 
-__all__ = ["NarrationResult", "SegmentCache", "narrate", "speak"]
+__all__ = ["NarrationResult", "SegmentCache", "Usage", "narrate", "speak"]
 
 _LAZY = {
     "NarrationResult": "voice.narration.result",
     "SegmentCache": "voice.narration.cache",
     "narrate": "voice.narration.render",
     "speak": "voice.narration.speaking",
+    "Usage": "voice.narration.usage",
 }
 
 

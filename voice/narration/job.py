@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
-from consent.errors import InputError, ModelError, VivavoceError
-from voice.engines import SpeechEngine, Voice, find_voice
-from voice.models import packaged_cards
-from voice.models.card import forbids_commerce
+from consent.canonical import digest
+from consent.errors import InputError
 from voice.narration.assemble import HEAD_S, TAIL_S
 from voice.narration.cache import segment_key
+from voice.narration.disclosure import with_disclosure
 from voice.narration.pool import Task
+from voice.narration.speaker import Speaker, find_speaker
+from voice.narration.usage import Usage, surroundings
 from voice.script.frontmatter import LOST
 from voice.script.model import Plan, PlanChapter, Segment
 
 if TYPE_CHECKING:
-    from consent.registry import AuthorizationRequest, ModelUse, VoiceUse
-    from voice.models.card import ModelCard
+    from consent.registry import AuthorizationRequest, Registry
 
 #: Minutes are asked for with this margin: how long speech is, is known when it has been spoken.
 MINUTES_MARGIN = 1.25
@@ -35,46 +32,6 @@ _MARKUP = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 SPEED_RANGE = (0.5, 2.0)
 _LISTED = 3
 _VARIATION = re.compile(r"(.+)=([0-9]{1,6})")
-
-
-@dataclass(frozen=True, slots=True)
-class Speaker:
-    """A voice of the job with its engine, model card and fingerprint."""
-
-    voice: Voice
-    card: ModelCard
-    engine_version: str
-    fingerprint: str
-
-    @property
-    def name(self) -> str:
-        """Qualified name of the voice."""
-        return self.voice.qualified
-
-    def voice_use(self, minutes: float) -> VoiceUse:
-        """Return the record of this voice speaking for `minutes`."""
-        from consent.registry import VoiceUse
-
-        return VoiceUse(
-            voice=self.name,
-            basis=self.voice.basis,
-            licence=self.voice.licence,
-            commercial=self.voice.commercial,
-            minutes=minutes,
-        )
-
-    def model_use(self) -> ModelUse:
-        """Return the record of the model behind this voice."""
-        from consent.registry import ModelUse
-
-        return ModelUse(
-            model=self.card.id,
-            engine=self.voice.engine,
-            engine_version=self.engine_version,
-            sha256=self.card.sha256,
-            licence=self.card.licence,
-            commercial=self.card.commercial,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +92,8 @@ class Job:
         In the order of the book; segments that are only a pause are not among them.
     request
         What the registry is asked for.
+    disclosed
+        The first segment says that the voice is synthetic.
     digest
         SHA-256 of all that shapes the speech and what it is for; the same command gives the
         same digest, so an interrupted job is found again.
@@ -144,6 +103,7 @@ class Job:
     utterances: tuple[Utterance, ...]
     speakers: Mapping[str, Speaker]
     request: AuthorizationRequest
+    disclosed: bool = False
 
     @property
     def digest(self) -> str:
@@ -161,13 +121,20 @@ class Job:
 def make_job(
     plan: Plan,
     *,
-    purpose: str = "audiobook",
-    commercial: bool = False,
-    channel: str = "private",
-    territory: str = "world",
+    usage: Usage | None = None,
     speed: float = 1.0,
+    registry: Registry | None = None,
 ) -> Job:
     """Resolve the voices of `plan` and describe the job.
+
+    Parameters
+    ----------
+    usage
+        What the work is for; None is an audiobook for private use.
+    registry
+        Knows which voices are a person's, and in its home what files will carry. Without it
+        every voice is described as its engine describes it, and the registry refuses the job
+        if that is wrong.
 
     Raises
     ------
@@ -176,82 +143,53 @@ def make_job(
     ModelError
         A voice's model has no card.
     """
-    speakers: dict[str, Speaker] = {}
-    utterances = []
-    for chapter in plan.chapters:
-        for segment in chapter.segments:
-            if not segment.spoken.strip():
-                continue
-            name = plan.voice_of(segment)
-            if name not in speakers:
-                try:
-                    speakers[name] = _speaker(name)
-                except InputError as exc:
-                    raise InputError(f"segment {segment.id}: {exc.message}", hint=exc.hint) from exc
-            pace = _checked_speed(segment, speed)
-            utterances.append(Utterance(segment, chapter.number, speakers[name], pace))
+    usage = usage or Usage()
+    speakers = _speakers(plan, registry)
+    disclosed = usage.speaks_disclosure(granted=any(s.granted for s in speakers.values()))
+    if disclosed:
+        plan = with_disclosure(plan)
+        speakers = _speakers(plan, registry)
+    utterances = [
+        Utterance(
+            segment,
+            chapter.number,
+            speakers[plan.voice_of(segment)],
+            _checked_speed(segment, speed),
+        )
+        for chapter, segment in _spoken(plan)
+    ]
     if not utterances:
         raise InputError(
             f"there is nothing to speak in {plan.title or 'the text'!r}",
             hint="See what was left out: vivavoce plan BOOK; put it back with --keep.",
         )
     by_name = {speaker.name: speaker for speaker in speakers.values()}
-    request = _request(plan, utterances, by_name.values(), purpose, commercial, channel, territory)
-    return Job(plan, tuple(utterances), by_name, request)
-
-
-def _speaker(name: str) -> Speaker:
-    engine, voice = find_voice(name)
-    card = next((card for card in engine.cards() if card.id == voice.model), None)
-    if card is None:
-        raise ModelError(
-            f"the voice {voice.qualified!r} names the model {voice.model!r}, which has no card",
-            hint="Every model needs a card that states its licence; see docs/models.md.",
+    request = _request(plan, utterances, by_name.values(), usage, registry)
+    if registry is not None:
+        request = replace(
+            request, surroundings=surroundings(registry.home, usage, disclosed=disclosed)
         )
-    if card.commercial == "yes" and forbids_commerce(card.licence):
-        raise ModelError(
-            f"the card of {card.id!r} says that {card.licence} allows commercial use; it does not",
-            hint="Report it to the engine's authors.",
-        )
-    reviewed = packaged_cards().get(card.id)
-    if reviewed is not None and reviewed != card:
-        raise ModelError(
-            f"the engine {voice.engine!r} has a card of its own for the model {card.id!r}, which "
-            "ships with vivavoce",
-            hint="Ask the engine's authors to give their model an id of its own.",
-        )
-    return Speaker(voice, card, _version(engine), _fingerprint(engine, voice))
+    return Job(plan, tuple(utterances), by_name, request, disclosed)
 
 
-def _fingerprint(engine: SpeechEngine, voice: Voice) -> str:
-    """Return the engine's digest of `voice`; without one, a wrong sound could be in the cache."""
-    try:
-        digest: object = engine.fingerprint(voice.name)
-    except VivavoceError:
-        raise
-    except Exception as exc:
-        raise ModelError(
-            f"the engine {voice.engine!r} failed: fingerprint(): {type(exc).__name__}: {exc}",
-            hint="Try another voice, or report it to the engine's authors.",
-        ) from exc
-    if not isinstance(digest, str) or not digest:
-        raise ModelError(
-            f"the engine {voice.engine!r} gives {voice.name!r} the fingerprint {digest!r}, not a "
-            "digest",
-            hint="Report it to the engine's authors.",
-        )
-    return digest
+def _spoken(plan: Plan) -> Iterator[tuple[PlanChapter, Segment]]:
+    for chapter in plan.chapters:
+        for segment in chapter.segments:
+            if segment.spoken.strip():
+                yield chapter, segment
 
 
-def _version(engine: SpeechEngine) -> str:
-    """Return the engine's own statement of its version, else that of its distribution."""
-    stated = getattr(engine, "version", None)
-    if isinstance(stated, str) and stated:
-        return stated
-    package = type(engine).__module__.partition(".")[0]
-    for distribution in metadata.packages_distributions().get(package, []):
-        return metadata.version(distribution)
-    return "unknown"
+def _speakers(plan: Plan, registry: Registry | None) -> dict[str, Speaker]:
+    """Return who speaks, by the names the plan uses."""
+    speakers: dict[str, Speaker] = {}
+    for _, segment in _spoken(plan):
+        name = plan.voice_of(segment)
+        if name not in speakers:
+            try:
+                speakers[name] = find_speaker(name, registry)
+            except InputError as exc:
+                raise InputError(f"segment {segment.id}: {exc.message}", hint=exc.hint) from exc
+    return speakers
 
 
 def _checked_speed(segment: Segment, speed: float) -> float:
@@ -269,10 +207,8 @@ def _request(
     plan: Plan,
     utterances: Sequence[Utterance],
     speakers: Iterable[Speaker],
-    purpose: str,
-    commercial: bool,
-    channel: str,
-    territory: str,
+    usage: Usage,
+    registry: Registry | None,
 ) -> AuthorizationRequest:
     from consent.registry import AuthorizationRequest
 
@@ -284,28 +220,27 @@ def _request(
     edges = (HEAD_S + TAIL_S) * len(plan.chapters)
     pauses = sum(s.pause_after for c in plan.chapters for s in c.segments if not s.spoken.strip())
     total = sum(speech.values()) + edges + max(0.0, pauses)
-    described: dict[str, Any] = {
-        "format": 1,
-        "title": plan.title,
-        "purpose": purpose,
-        "commercial": commercial,
-        "channel": channel,
-        "territory": territory,
-        "segments": [[u.chapter, u.id, u.key(0)] for u in utterances],
-    }
-    text = json.dumps(described, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    # What is spoken, apart from what for: a performer approves it once, as a draft.
+    script = {"title": plan.title, "segments": [[u.chapter, u.id, u.key(0)] for u in utterances]}
+    licensee = usage.licensee
+    if licensee and registry is not None:
+        licensee = registry.party(licensee).id
+    terms = asdict(usage) | {"licensee": licensee, "content": sorted(usage.content)}
     used = list(speakers)
     models = {speaker.card.id: speaker.model_use() for speaker in used}
     return AuthorizationRequest(
         work_title=plan.title[:2000],
         work_author=", ".join(plan.authors)[:2000],
         work_identifier=plan.identifier[:2000],
-        purpose=purpose,
-        job_digest=hashlib.sha256(text.encode()).hexdigest(),
+        purpose=usage.purpose,
+        job_digest=digest({"format": 2, **script, **terms}),
+        script_digest=digest(script),
         languages=tuple(dict.fromkeys(u.segment.language for u in utterances)),
-        territory=territory,
-        channel=channel,
-        commercial=commercial,
+        territory=usage.territory,
+        channel=usage.channel,
+        commercial=usage.commercial,
+        licensee=licensee,
+        content=tuple(sorted(usage.content)),
         minutes=total / 60 * MINUTES_MARGIN,
         voices=tuple(s.voice_use((speech[s.name] + edges) / 60 * MINUTES_MARGIN) for s in used),
         models=tuple(models.values()),

@@ -31,6 +31,7 @@ from voice.narration.result import CheckReport, NarrationResult, OutputReport
 from voice.narration.speed import remember_rtf
 from voice.narration.state import JobState
 from voice.narration.subtitles import check_formats, subtitle_path
+from voice.narration.usage import Usage
 
 if TYPE_CHECKING:
     from consent.home import Home
@@ -50,7 +51,7 @@ def narrate(
     registry: Registry,
     container: str | None = None,
     chapters: str | None = None,
-    commercial: bool = False,
+    usage: Usage | None = None,
     workers: int | None = None,
     check: Check = True,
     per_chapter: bool = False,
@@ -60,9 +61,6 @@ def narrate(
     subtitles: Sequence[str] = (),
     speed: float = 1.0,
     rerender: Sequence[str] = (),
-    purpose: str = "audiobook",
-    channel: str = "private",
-    territory: str = "world",
     progress: Listener | None = None,
 ) -> NarrationResult:
     """Narrate a plan into one sealed file, or one per chapter.
@@ -79,8 +77,8 @@ def narrate(
         of `output` (``"mp3"`` with `per_chapter`).
     chapters
         Only these, for instance ``"1-3,7"``.
-    commercial
-        The work is commercial: voices and models that forbid it are refused.
+    usage
+        What the work is for; None is an audiobook for private use.
     workers
         Rendering processes; None is one per core, as far as memory allows.
     check
@@ -96,8 +94,6 @@ def narrate(
         Factor on the pace of every segment.
     rerender
         Segments to be spoken anew: ``"3.12"`` (the next variation) or ``"3.12=2"``.
-    purpose, channel, territory
-        What the authorization is asked for.
     progress
         Called with every event; see :mod:`voice.narration.events`.
 
@@ -123,14 +119,7 @@ def narrate(
         from voice.script import select_chapters
 
         plan = select_chapters(plan, chapters)
-    job = make_job(
-        plan,
-        purpose=purpose,
-        commercial=commercial,
-        channel=channel,
-        territory=territory,
-        speed=speed,
-    )
+    job = make_job(plan, usage=usage, speed=speed, registry=registry)
     orders = parse_orders(rerender, job.utterances)
     files = publish.targets(job, Path(output), kind, per_chapter=per_chapter)
     publish.check_possible(

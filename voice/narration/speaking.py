@@ -11,6 +11,7 @@ from voice.engines import find_voice
 from voice.narration.events import Listener
 from voice.narration.render import Check, narrate
 from voice.narration.result import NarrationResult
+from voice.narration.usage import Usage
 from voice.script.model import Block, BlockKind, Book, BookChapter, Plan, Span
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def speak(
     language: str | None = None,
     lexicon: Lexicon | None = None,
     container: str | None = None,
-    commercial: bool = False,
+    usage: Usage | None = None,
     workers: int | None = None,
     check: Check = "fast",
     bitrate: int | None = None,
@@ -46,6 +47,8 @@ def speak(
     ----------
     text
         Prose; empty lines part paragraphs.
+    usage
+        What it is for; None is speech for private use.
     language
         BCP 47 tag; None is the voice's main language.
 
@@ -57,14 +60,13 @@ def speak(
         home=home,
         registry=registry,
         container=container,
-        commercial=commercial,
+        usage=usage or Usage(purpose="speech"),
         workers=1 if workers is None else workers,
         check=check,
         bitrate=bitrate,
         require_watermark=require_watermark,
         overwrite=overwrite,
         speed=speed,
-        purpose="speech",
         progress=progress,
     )
 

@@ -9,6 +9,7 @@ from consent.errors import InputError, StorageError
 from consent.home import Home
 from voice.narration.job import make_job, parse_orders
 from voice.narration.state import JobState
+from voice.narration.usage import Usage
 from voice.script.model import Plan
 
 
@@ -27,17 +28,19 @@ def test_what_is_said_by_whom_how_and_what_for_makes_the_job(
     digests = {
         make_job(plan).digest,
         make_job(plan, speed=1.1).digest,
-        make_job(plan, commercial=True).digest,
-        make_job(plan, purpose="speech").digest,
-        make_job(plan, channel="store").digest,
-        make_job(plan, territory="FR").digest,
+        make_job(plan, usage=Usage(commercial=True)).digest,
+        make_job(plan, usage=Usage(purpose="speech")).digest,
+        make_job(plan, usage=Usage(channel="store")).digest,
+        make_job(plan, usage=Usage(territory="FR")).digest,
+        make_job(plan, usage=Usage(licensee="p1")).digest,
+        make_job(plan, usage=Usage(content=("none",))).digest,
         make_job(replace(plan, narrator="tone:quiet")).digest,
         make_job(replace(plan, chapters=plan.chapters[:1])).digest,
         make_job(replace(plan, title="Other")).digest,
     }
     monkeypatch.setenv("TONE_VERSION", "2")
     digests.add(make_job(plan).digest)
-    assert len(digests) == 10
+    assert len(digests) == 12
 
 
 def test_the_request_names_every_voice_and_model_with_their_licences(plan: Plan) -> None:

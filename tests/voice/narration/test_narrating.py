@@ -19,6 +19,7 @@ from provenance.verify import verify
 from voice.narration import NarrationResult, narrate, speak
 from voice.narration.events import Event, Notice, PhaseStarted, Progress
 from voice.narration.job import make_job
+from voice.narration.usage import Usage
 from voice.script.model import Skipped
 
 CHAPTERS = (
@@ -174,7 +175,7 @@ def test_a_voice_that_forbids_commercial_use_is_refused_before_any_work(
 ) -> None:
     plan = make_plan(["Hello."], narrator="low:bass")
     with pytest.raises(RefusedError, match="commercial"):
-        run(plan=plan, commercial=True)
+        run(plan=plan, usage=Usage(commercial=True))
     assert tone.spoken() == []
     assert not (tmp_path / "book.m4b").exists()
     assert run(plan=plan).complete
