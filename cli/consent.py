@@ -396,7 +396,7 @@ def _sign(registry: Registry, waiting: Any, signer: str, *, export: Path | None,
     """Show what is to be signed, have it signed, and take it in."""
     from consent.credentials.summary import summary
 
-    for line in summary(waiting.payload):
+    for line in summary(waiting.payload, _names(registry)):
         say(line)
     if export is None:
         confirm("This will be signed.", yes=yes)

@@ -318,7 +318,7 @@ def mandate_end(
 
     with Registry.open(Home.open()) as registry:
         waiting = propose_statement(
-            registry, "mandate-end", by=by, subject=mandate_id, body={"reason": reason}
+            registry, "revocation", by=by, subject=mandate_id, body={"reason": reason}
         )
         if settle(registry, waiting, by, export=export):
             say(f"The mandate {mandate_id} has ended.")

@@ -151,7 +151,37 @@ def plain_sentences(terms: GrantTerms, parties: Mapping[str, str], locale: str =
     parties
         Names by party id.
     """
-    return _sentences(terms, wording(locale), parties, str, str)
+    say = wording(locale)
+    return [*_sentences(terms, say, parties, str, str), *_conditions(terms, say)]
+
+
+def _conditions(terms: GrantTerms, say: Wording) -> list[str]:
+    """Return as sentences what the page of a receipt shows in sections of its own."""
+    allowed = say.joined(say(f"permission.{name}.name") for name in terms.permissions)
+    lines = [say("receipt.allowed_list", permissions=allowed)]
+    if terms.exclusions:
+        never = say.joined(say.term("content", code) for code in terms.exclusions)
+        lines.append(f"{say('receipt.never')}: {never}.")
+    else:
+        lines.append(say("receipt.never_none"))
+    lines.append(say(f"receipt.approval_{'yes' if terms.performer_approval else 'no'}"))
+    lines.append(say(f"receipt.audible_{'yes' if terms.disclosure.audible else 'no'}"))
+    if terms.disclosure.text:
+        lines.append(say("receipt.disclosure_text", text=terms.disclosure.text))
+    if terms.credit:
+        lines.append(say("receipt.credit", credit=terms.credit))
+    else:
+        lines.append(say("receipt.credit_none"))
+    return [*lines, *_payment(terms, say)]
+
+
+def _payment(terms: GrantTerms, say: Wording) -> list[str]:
+    pay = terms.compensation
+    if pay is None:
+        return [say("receipt.pays_nothing")]
+    key = {"finished-minute": "minute", "finished-hour": "hour", "flat": "flat"}[pay.unit]
+    lines = [say(f"receipt.pays_{key}", rate=say.number(pay.rate), currency=pay.currency)]
+    return [*lines, say("receipt.pays_note", note=pay.note)] if pay.note else lines
 
 
 def _head(page: _Page) -> list[str]:
@@ -222,16 +252,11 @@ def _content(page: _Page) -> list[str]:
 
 
 def _pay(page: _Page) -> list[str]:
-    say, pay = page.say, page.terms.compensation
-    lines = [f"<h2>{escape(say('receipt.pays'))}</h2>"]
-    if pay is None:
-        return [*lines, _p(say("receipt.pays_nothing"))]
-    key = {"finished-minute": "minute", "finished-hour": "hour", "flat": "flat"}[pay.unit]
-    rate = say.number(pay.rate)
-    lines.append(_p(say(f"receipt.pays_{key}", rate=rate, currency=pay.currency)))
-    if pay.note:
-        lines.append(_p(say("receipt.pays_note", note=pay.note)))
-    return lines
+    say = page.say
+    return [
+        f"<h2>{escape(say('receipt.pays'))}</h2>",
+        *(_p(line) for line in _payment(page.terms, say)),
+    ]
 
 
 def _revoke(page: _Page) -> list[str]:

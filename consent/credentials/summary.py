@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from consent.credentials.grant import TYPES, Credential
@@ -23,17 +24,29 @@ _SENTENCES = {
 }
 
 
-def summary(payload: dict[str, Any]) -> list[str]:
+#: Members of a grant that its sentences tell in full; the others are listed below them.
+_SAID = frozenset(
+    {
+        "voice", "purposes", "works", "languages", "territories", "channels", "minutes",
+        "commercial", "permissions", "exclusions", "performerApproval", "disclosure", "credit",
+        "compensation", "minorUntil", "locale",
+    }
+)  # fmt: skip
+
+
+def summary(payload: dict[str, Any], names: Mapping[str, str] | None = None) -> list[str]:
     """Return what `payload` says; every member of it, if its kind is not known.
 
     Parameters
     ----------
     payload
         Of a grant, a statement or a status list.
+    names
+        Of parties by id, as far as they are known where it is signed.
     """
     kinds = payload.get("type")
     if kinds == list(TYPES):
-        return _grant(payload)
+        return _grant(payload, names or {})
     if isinstance(kinds, list) and "BitstringStatusListCredential" in kinds:
         subject = payload.get("credentialSubject")
         purpose = subject.get("statusPurpose") if isinstance(subject, dict) else None
@@ -50,7 +63,7 @@ def summary(payload: dict[str, Any]) -> list[str]:
     ]
 
 
-def _grant(payload: dict[str, Any]) -> list[str]:
+def _grant(payload: dict[str, Any], names: Mapping[str, str]) -> list[str]:
     try:
         credential = Credential.model_validate(payload, by_alias=True, by_name=False)
     except InputError:
@@ -62,8 +75,10 @@ def _grant(payload: dict[str, Any]) -> list[str]:
         valid_from=credential.valid_from,
         valid_until=credential.valid_until,
     )
-    # The sentences leave nothing open; the members below them leave nothing out.
-    return [*plain_sentences(terms, {}), *_members(payload["credentialSubject"])]
+    unsaid = {k: v for k, v in payload["credentialSubject"].items() if k not in _SAID and v}
+    if terms.basis.kind == "self":
+        unsaid.pop("basis", None)
+    return [*plain_sentences(terms, names), *_members(unsaid)]
 
 
 def _members(members: dict[str, Any]) -> list[str]:

@@ -67,7 +67,7 @@ def test_the_file_tells_in_words_what_is_signed(tmp_path: Path, waiting: ToSign)
     waiting.to_file(path)
     lines = json.loads(path.read_text("utf-8"))["summary"]
     assert any("use your voice, coqui:anna, for audiobooks" in line for line in lines)
-    assert 'permissions: ["synthesis"]' in lines
+    assert "Allowed: Making speech; nothing else." in lines
 
 
 @pytest.mark.parametrize(
