@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from consent_kit import HEART, KOKORO, a_request
@@ -10,9 +11,15 @@ from grants_kit import Stage, anna_speaks
 
 from consent.canonical import canonical
 from consent.credentials.grant import Compensation
+from consent.home import Home
 from consent.registry import Registry
 
 EURO_A_MINUTE = Compensation(currency="EUR", rate="1.50", unit="finished-minute")
+
+
+def another_home(root: Path) -> Home:
+    """A home of its own with its registry in a file, whatever database the tests run on."""
+    return dataclasses.replace(Home.open(root), registry_url=f"sqlite:///{root / 'registry.db'}")
 
 
 def publish(stage: Stage, *, minutes: float = 2.0, **changes: Any) -> str:

@@ -122,7 +122,9 @@ def test_deleted_and_edited_rows_hide_no_use(stage: Stage, home: Home) -> None:
     hidden, lengthened = publish(stage), publish(stage)
     sql(home, "DELETE FROM voice_uses WHERE output_id = ?", hidden)
     sql(home, "DELETE FROM receipts WHERE output_id = ?", hidden)
-    sql(home, "UPDATE voice_uses SET duration_ms = 1, review = 1 WHERE output_id = ?", lengthened)
+    sql(
+        home, "UPDATE voice_uses SET duration_ms = 1, review = true WHERE output_id = ?", lengthened
+    )
     statement = statement_of_use(stage.registry, "anna")
     assert statement.amounts == {"EUR": Decimal("6.00")}
     assert not check_everything(stage.registry).ok
@@ -326,6 +328,7 @@ def test_an_edited_counter_is_found(stage: Stage, home: Home) -> None:
     assert any(grant.id in problem for problem in report.problems)
 
 
+@pytest.mark.sqlite_only
 def test_a_log_that_was_rolled_back_is_found_by_what_is_remembered(
     stage: Stage, home: Home, tmp_path: Path, clock: FixedClock
 ) -> None:

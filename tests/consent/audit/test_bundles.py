@@ -16,7 +16,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grants_kit import ANNA, Stage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stage_kit import begin, get, paths, publish, publish_duet, publish_stock, put, same
+from stage_kit import (
+    another_home,
+    begin,
+    get,
+    paths,
+    publish,
+    publish_duet,
+    publish_stock,
+    put,
+    same,
+)
 
 from consent.audit.bundle import MAX_BYTES
 from consent.audit.documents import sign_document, write_json
@@ -330,7 +340,7 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rich]:
     """A bundle that holds a bit of everything."""
     from consent_kit import NOON
 
-    home = Home.open(tmp_path_factory.mktemp("rich") / "home")
+    home = another_home(tmp_path_factory.mktemp("rich") / "home")
     clock = FixedClock(NOON)
     with Registry.open(home, clock=clock) as registry:
         stage = Stage(registry)
@@ -428,7 +438,7 @@ def test_whatever_the_operator_changes_and_signs_is_noticed_or_said_to_be_unprov
 def test_a_bundle_made_up_from_end_to_end_is_no_more_than_consistent(
     stage: Stage, tmp_path: Path, clock: FixedClock
 ) -> None:
-    with Registry.open(Home.open(tmp_path / "forger"), clock=clock) as forger:
+    with Registry.open(another_home(tmp_path / "forger"), clock=clock) as forger:
         forged = Stage(forger)
         forged.grant()
         bundle = make_bundle(forger, [publish(forged)])
@@ -443,7 +453,7 @@ def test_entries_of_another_log_cannot_be_slipped_in(
 ) -> None:
     stage.grant()
     bundle = make_bundle(stage.registry, [publish(stage)])
-    with Registry.open(Home.open(tmp_path / "other"), clock=clock) as other:
+    with Registry.open(another_home(tmp_path / "other"), clock=clock) as other:
         foreign = Stage(other)
         foreign.grant()
         theirs = make_bundle(other, [publish(foreign)])
