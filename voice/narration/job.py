@@ -217,6 +217,7 @@ def _request(
         name = utterance.speaker.name
         pause = max(0.0, utterance.segment.pause_after)
         speech[name] = speech.get(name, 0.0) + utterance.seconds + pause
+    share = {name: seconds / sum(speech.values()) for name, seconds in speech.items()}
     edges = (HEAD_S + TAIL_S) * len(plan.chapters)
     pauses = sum(s.pause_after for c in plan.chapters for s in c.segments if not s.spoken.strip())
     total = sum(speech.values()) + edges + max(0.0, pauses)
@@ -242,7 +243,7 @@ def _request(
         licensee=licensee,
         content=tuple(sorted(usage.content)),
         minutes=total / 60 * MINUTES_MARGIN,
-        voices=tuple(s.voice_use((speech[s.name] + edges) / 60 * MINUTES_MARGIN) for s in used),
+        voices=tuple(s.voice_use(total / 60 * MINUTES_MARGIN * share[s.name]) for s in used),
         models=tuple(models.values()),
         requester=_user(),
     )

@@ -278,14 +278,18 @@ class Sealing:
         )
 
     def _minutes(self) -> dict[str, float]:
-        """Return the minutes each voice speaks in this file."""
+        """Return the finished minutes of each voice in this file.
+
+        Narrators are paid by the finished hour, pauses included: together the voices have the
+        length of the file, each in proportion to what it speaks.
+        """
         by_id = {utterance.id: utterance.speaker.name for utterance in self._utterances}
-        minutes: dict[str, float] = {}
+        spoken: dict[str, int] = {}
         for span in self.timeline.segments():
             name = by_id[span.segment]
-            spoken = (span.stop - span.start) / self.timeline.rate / 60
-            minutes[name] = minutes.get(name, 0.0) + spoken
-        return minutes
+            spoken[name] = spoken.get(name, 0) + span.stop - span.start
+        share = self.timeline.seconds / 60 / max(1, sum(spoken.values()))
+        return {name: samples * share for name, samples in spoken.items()}
 
     def _tags(self) -> Any:
         from provenance.seal import Tags
