@@ -16,7 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent.errors import InputError, StorageError, VerificationError
-from consent.log import Checkpoint, Log, LogReader, merkle, tiles, verify_proof
+from consent.home import Home
+from consent.log import (
+    Checkpoint,
+    Log,
+    LogReader,
+    WitnessPolicy,
+    merkle,
+    tiles,
+    verify_proof,
+)
+from consent.log.witness import Witness
 
 SEED = bytes(range(32))
 ORIGIN = "example.com/log"
@@ -259,9 +269,17 @@ def append_until_killed(folder: str, published: str) -> None:
             notes.flush()
 
 
-def test_killed_at_any_moment_the_log_opens_and_extends_all_it_ever_published(
-    tmp_path: Path,
-) -> None:
+def published_checkpoints(notes: Path) -> list[Checkpoint]:
+    """Everything the killed writers said, but for a line the kill cut off."""
+    lines = notes.read_text("utf-8").split("\n")
+    return [
+        Checkpoint.parse(line.replace("|", "\n").split("\n\n")[0] + "\n")
+        for line in lines
+        if line.endswith("|")
+    ]
+
+
+def test_after_every_kill_the_log_opens_and_extends_all_it_ever_published(tmp_path: Path) -> None:
     rng = random.Random(4)
     notes = tmp_path / "published"
     for _ in range(8):
@@ -278,10 +296,119 @@ def test_killed_at_any_moment_the_log_opens_and_extends_all_it_ever_published(
         log = open_log(tmp_path / "log")
         size = log.verify().size
         assert list(log.entries()) == leaves(0, size)
-    complete = [line for line in notes.read_text("utf-8").split("\n") if line.endswith("|")]
-    assert len(complete) >= 8
-    for line in complete[:: max(1, len(complete) // 100)]:
-        checkpoint = Checkpoint.parse(line.replace("|", "\n").split("\n\n")[0] + "\n")
-        log.check_extends(checkpoint)
+        published = published_checkpoints(notes)
+        assert published[-1].size <= size
+        for checkpoint in published:
+            log.check_extends(checkpoint)
+    assert len(published) >= 8
     log.append([b"goes on"])
     assert log.verify().size == size + 1
+
+
+@pytest.mark.parametrize("size", [20, 256, 256 + 20])
+def test_an_edited_newest_entry_is_noticed_when_the_log_is_opened(
+    tmp_path: Path, size: int
+) -> None:
+    open_log(tmp_path).append(leaves(0, size))
+    index = (size - 1) // tiles.WIDTH
+    path = tmp_path / tiles.tile_path("entries", index, tiles.tile_width(0, index, size))
+    last = f"entry {size - 1}".encode()
+    path.write_bytes(path.read_bytes().replace(last, last.upper()))
+    with pytest.raises(VerificationError, match="the log was changed"):
+        open_log(tmp_path)
+
+
+def test_an_edited_old_entry_is_noticed_by_the_full_check_and_when_it_is_read(
+    tmp_path: Path,
+) -> None:
+    open_log(tmp_path).append(leaves(0, 600))
+    path = tmp_path / "tile/entries/000"
+    path.write_bytes(path.read_bytes().replace(b"entry 77", b"ENTRY 77"))
+    log = open_log(tmp_path)
+    with pytest.raises(VerificationError, match=r"0/000 does not fit"):
+        log.verify()
+    with pytest.raises(VerificationError, match="entry 77 of the log"):
+        log.entry(77)
+
+
+@pytest.mark.parametrize("level", ["0", "entries"])
+def test_swapped_tiles_are_found(tmp_path: Path, level: str) -> None:
+    log = open_log(tmp_path)
+    log.append(leaves(1000, 1000 + 3 * 256))
+    one, two = (tmp_path / f"tile/{level}/00{number}" for number in (0, 1))
+    data = one.read_bytes()
+    one.write_bytes(two.read_bytes())
+    two.write_bytes(data)
+    with pytest.raises(VerificationError):
+        log.verify()
+    with pytest.raises(VerificationError):
+        if level == "0":
+            log.proof(5)
+        else:
+            log.entry(5)
+
+
+def test_a_log_copied_and_continued_twice_is_told_apart_by_consistency(tmp_path: Path) -> None:
+    """Two writers who each hold the key and a copy: the lock cannot see them, the proofs can."""
+    one = open_log(tmp_path / "one")
+    one.append(leaves(0, 40))
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    two = open_log(tmp_path / "two")
+    one.append([b"one"])
+    two.append([b"two"])
+    with pytest.raises(VerificationError, match="does not extend"):
+        two.check_extends(one.checkpoint())
+    two.append([b"more"] * 300)
+    with pytest.raises(VerificationError, match="does not extend"):
+        two.check_extends(one.checkpoint())
+
+
+def attach_and_append(folder: str, witness_home: str, vkey: str) -> None:
+    witness = Witness.open(Home.open(Path(witness_home)))
+    log = Log.open(
+        Path(folder),
+        Ed25519PrivateKey.from_private_bytes(SEED),
+        ORIGIN,
+        witnesses=WitnessPolicy().adding(vkey),
+    )
+    while True:
+        log.append([b"entry"] * 3)
+        latest = witness.latest(log.verifier)
+        extension = log.extension(0 if latest is None else latest.size)
+        log.attach(extension.checkpoint + witness.add_checkpoint(extension.text))
+
+
+def test_killed_while_cosigning_neither_log_nor_witness_is_ever_damaged(tmp_path: Path) -> None:
+    rng = random.Random(5)
+    home = tmp_path / "witness"
+    witness = Witness.create(Home.open(home), "w.example")
+    vkey = witness.verifier.vkey
+    witness.watch(open_log(tmp_path / "log").vkey)
+    seen = 0
+    for _ in range(5):
+        child = SPAWN.Process(
+            target=attach_and_append, args=(str(tmp_path / "log"), str(home), vkey)
+        )
+        child.start()
+        assert child.pid is not None
+        while (latest := witness.latest(open_log(tmp_path / "log").verifier)) is None or (
+            latest.size <= seen
+        ):
+            assert child.is_alive()
+            time.sleep(0.001)
+        time.sleep(rng.random() * 0.05)
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
+        log = Log.open(
+            tmp_path / "log",
+            Ed25519PrivateKey.from_private_bytes(SEED),
+            ORIGIN,
+            witnesses=WitnessPolicy().adding(vkey),
+        )
+        log.verify()
+        latest = witness.latest(log.verifier)
+        assert latest is not None
+        log.check_extends(latest)
+        witnessed = log.witnessed()
+        assert witnessed is None or witnessed.size <= latest.size
+        seen = latest.size

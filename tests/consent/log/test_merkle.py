@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sigstore._internal.merkle import verify_merkle_inclusion
+from sigstore.errors import VerificationError as SigstoreRefuses
 
 from consent.errors import VerificationError
 from consent.log import merkle
@@ -213,3 +216,43 @@ def test_a_proof_holds_for_one_place_and_one_past_only(size: int, data: st.DataO
         merkle.verify_consistency(
             first, size, mth(rewritten[:first]), mth(d), merkle.consistency_proof(tree, first, size)
         )
+
+
+def test_the_example_of_rfc_9162_has_the_proofs_it_draws() -> None:
+    """The tree of seven entries in section 2.1.5, node by node."""
+    a, b, c, d, e, f, j = (merkle.leaf_hash(entry) for entry in entries(7))
+    g, h, i = merkle.node_hash(a, b), merkle.node_hash(c, d), merkle.node_hash(e, f)
+    k, m = merkle.node_hash(g, h), merkle.node_hash(i, j)
+    tree = merkle.from_leaf_hashes([a, b, c, d, e, f, j])
+    assert merkle.range_root(tree, 0, 7) == merkle.node_hash(k, m)
+    drawn = {0: [b, h, m], 3: [c, g, m], 4: [f, j, k], 6: [i, k]}
+    for index, proof in drawn.items():
+        assert merkle.inclusion_proof(tree, index, 7) == proof
+    assert merkle.consistency_proof(tree, 3, 7) == [c, d, g, m]
+    assert merkle.consistency_proof(tree, 4, 7) == [m]
+    assert merkle.consistency_proof(tree, 6, 7) == [i, j, k]
+
+
+@given(st.integers(1, 2000), st.data())
+@settings(max_examples=100, deadline=None)
+def test_sigstores_verifier_accepts_our_proofs_and_no_damaged_ones(
+    size: int, data: st.DataObject
+) -> None:
+    d = entries(size)
+    tree = merkle.from_leaf_hashes([merkle.leaf_hash(leaf) for leaf in d])
+    index = data.draw(st.integers(0, size - 1))
+    proof = merkle.inclusion_proof(tree, index, size)
+
+    def entry(hashes: list[bytes]) -> SimpleNamespace:
+        inclusion = SimpleNamespace(
+            log_index=index,
+            tree_size=size,
+            hashes=hashes,
+            root_hash=merkle.range_root(tree, 0, size),
+        )
+        inner = SimpleNamespace(inclusion_proof=inclusion, canonicalized_body=d[index])
+        return SimpleNamespace(_inner=inner)
+
+    verify_merkle_inclusion(entry(proof))
+    with pytest.raises(SigstoreRefuses):
+        verify_merkle_inclusion(entry(damaged(proof, data)))
