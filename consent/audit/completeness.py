@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from consent.audit.bundle import Bundle
 from consent.audit.changes import MARKS, ChangeIndex, change
+from consent.audit.evidence import CheckedGrant
+from consent.audit.findings import LOG, BundleReport, Proofs
 from consent.audit.logview import LogView
 from consent.errors import VivavoceError
 from consent.log import LogReader, Verifier, open_checkpoint
-
-if TYPE_CHECKING:
-    from consent.audit.bundle import Bundle
-    from consent.audit.evidence import CheckedGrant
-    from consent.audit.verifying import BundleReport, Proofs
 
 _OUTCOMES = (b'"kind":"sealed"', b'"kind":"abandoned"')
 
@@ -29,8 +26,6 @@ def check_completeness(
 
     Every entry of the copy is checked. What happened after the bundle was made is told.
     """
-    from consent.audit.verifying import LOG
-
     verifier = Verifier.parse(bundle.log.vkey)
     try:
         reader = LogReader(folder, verifier)

@@ -16,13 +16,13 @@ from consent.audit.bundle import (
     Opening,
     Output,
 )
+from consent.audit.findings import LOG, REGISTRY, BundleReport, Proofs, Proven
 from consent.audit.records import COMPROMISE, Event
 from consent.canonical import canonical, commitment
 from consent.clock import rfc3339
 from consent.errors import VivavoceError
 
 if TYPE_CHECKING:
-    from consent.audit.verifying import BundleReport, Proofs, Proven
     from consent.credentials.grant import Grant
 
 _OUTPUT_ID = re.compile(r"[0-9a-f]{12}")
@@ -44,8 +44,6 @@ def check_evidence(bundle: Bundle, proven: Proofs, report: BundleReport) -> dict
     dict
         The grants that hold, by id.
     """
-    from consent.audit.verifying import LOG, REGISTRY
-
     grants: dict[str, CheckedGrant] = {}
     for evidence in bundle.grants:
         try:

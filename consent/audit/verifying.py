@@ -9,12 +9,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from consent.audit.bundle import FORMAT, FULL, MAX_BYTES, Bundle, Entry, parse_bundle
+from consent.audit.bundle import FORMAT, MAX_BYTES, Bundle, Entry, parse_bundle
+from consent.audit.completeness import check_completeness
 from consent.audit.documents import check_document, read_json
+from consent.audit.evidence import check_evidence
+from consent.audit.findings import (
+    CONSISTENT,
+    CONTRADICTED,
+    FILE,
+    LOG,
+    PROVED,
+    REGISTRY,
+    UNPROVED,
+    BundleReport,
+    Finding,
+    Proofs,
+    Proven,
+    say_what_is_not_covered,
+)
 from consent.errors import InputError, StorageError, VerificationError
 from consent.files import read_limited
 from consent.identity.did import did_from_public, public_from_did
@@ -22,47 +38,19 @@ from consent.log import Verifier, open_checkpoint, parse_proof, verify_proof
 from consent.log.checkpoint import Checkpoint
 from consent.log.cosignature import WitnessVerifier
 
-PROVED = "proved"
-CONSISTENT = "consistent in itself"
-CONTRADICTED = "contradicted"
-
-#: Exit codes of ``vivavoce audit verify-bundle``.
-EXIT_CODES = {PROVED: 0, CONSISTENT: 10, CONTRADICTED: 5}
-
-#: On what a finding rests.
-LOG = "log"
-REGISTRY = "registry"
-FILE = "file"
-
-#: What only the registry's signature vouches for, as places in the document; ``*`` is any number.
-UNPROVED = (
-    "made_at",
-    "certificates",
-    "certificates.*",
-    "outputs.*.work",
-    "outputs.*.identifier",
-    "outputs.*.title",
-)
+__all__ = [
+    "CONSISTENT",
+    "CONTRADICTED",
+    "PROVED",
+    "UNPROVED",
+    "BundleReport",
+    "Finding",
+    "Trust",
+    "read_bundle",
+    "verify_bundle",
+]
 
 _MAX_LEAF = 64 << 10
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that was checked and holds.
-
-    Attributes
-    ----------
-    about
-        What it is about: ``"log"``, ``"registry"``, an output id, the id of a grant, ``"file"``.
-    basis
-        ``"log"``: proved by an entry of the log; ``"registry"``: said and signed by the registry;
-        ``"file"``: seen in the file at hand.
-    """
-
-    about: str
-    basis: str
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,73 +70,6 @@ class Trust:
     log_key: str = ""
     registry_key: str = ""
     witnesses: tuple[str, ...] = ()
-
-
-@dataclass
-class BundleReport:
-    """What :func:`verify_bundle` found.
-
-    Attributes
-    ----------
-    problems
-        What does not hold, one sentence each; with any of them the bundle proves nothing.
-    not_covered
-        What nothing in the bundle proves, said openly.
-    trusted
-        Which key from elsewhere it was held against.
-    """
-
-    findings: list[Finding] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    not_covered: list[str] = field(default_factory=list)
-    trusted: dict[str, bool] = field(default_factory=lambda: {"log": False, "registry": False})
-    witnesses: list[str] = field(default_factory=list)
-
-    @property
-    def verdict(self) -> str:
-        """``"proved"``, ``"consistent in itself"`` or ``"contradicted"``."""
-        if self.problems:
-            return CONTRADICTED
-        return PROVED if any(self.trusted.values()) else CONSISTENT
-
-    @property
-    def exit_code(self) -> int:
-        """What the command ends with."""
-        return EXIT_CODES[self.verdict]
-
-    def holds(self, about: str, basis: str, sentence: str) -> None:
-        """Note that something was checked and holds."""
-        self.findings.append(Finding(about, basis, sentence))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON values."""
-        return asdict(self) | {"verdict": self.verdict, "exit_code": self.exit_code}
-
-
-@dataclass(frozen=True, slots=True)
-class Proven:
-    """An entry whose proof holds.
-
-    Attributes
-    ----------
-    index
-        Its place in the log.
-    entry
-        What it says.
-    """
-
-    index: int
-    entry: dict[str, Any]
-
-    @property
-    def kind(self) -> str:
-        """What kind of entry it is."""
-        return str(self.entry.get("kind", ""))
-
-    def text(self, name: str) -> str:
-        """Return a text of the entry, empty where there is none."""
-        value = self.entry.get(name)
-        return value if isinstance(value, str) else ""
 
 
 def read_bundle(path: Path) -> dict[str, Any]:
@@ -205,16 +126,12 @@ def verify_bundle(
     except VerificationError as exc:
         report.problems.append(_sentence(exc.message))
         return report
-    from consent.audit.evidence import check_evidence
-
     grants = check_evidence(bundle, proven, report)
     if file is not None:
         _check_file(file, bundle, proven, report)
     if log is not None and not report.problems:
-        from consent.audit.completeness import check_completeness
-
         check_completeness(log, bundle, proven, grants, report)
-    _say_what_is_not_covered(bundle, report, file=file, log=log)
+    say_what_is_not_covered(bundle, report, file=file, log=log)
     return report
 
 
@@ -244,10 +161,6 @@ class _Expected:
             registry=did,
             witnesses=tuple(WitnessVerifier.parse(vkey) for vkey in trust.witnesses),
         )
-
-
-#: Proven entries by their (leaf, proof), so that each is checked once.
-Proofs = dict[tuple[str, str], Proven]
 
 
 def _check_frame(
@@ -351,50 +264,6 @@ def _check_file(path: Path, bundle: Bundle, proven: Proofs, report: BundleReport
         f"{path.name} is none of the outputs in this bundle (SHA-256 {digest}): "
         "it is another file, or was changed after it was sealed."
     )
-
-
-def _say_what_is_not_covered(
-    bundle: Bundle, report: BundleReport, *, file: Path | None, log: Path | None
-) -> None:
-    said = report.not_covered
-    if not any(report.trusted.values()):
-        said.append(
-            "Whose log and registry these are: no key from elsewhere was given. Whoever made up "
-            "everything could have made up the keys as well."
-        )
-    elif not report.trusted["log"]:
-        said.append(
-            "That the registry shows everybody this log: its own key was given, not the log's."
-        )
-    if not report.witnesses:
-        said.append(
-            "That there is only one such log: no witness was asked for. The operator could keep "
-            "another for others."
-        )
-    said.append(
-        "The time of making the bundle, the certificates, and the names of works and titles: "
-        "signed by the registry, in no entry of the log."
-    )
-    said.append("Times: they are those of the registry's clock. The order of entries is proved.")
-    if bundle.grants:
-        said += (
-            []
-            if log is not None
-            else [
-                "That nothing else ended a grant: what is here is proved, that it is all is the "
-                "registry's word. A copy of the log shows it (--log)."
-            ]
-        )
-        said.append(
-            "Who the parties are: the log holds references to them, and the registry says whose."
-        )
-        if bundle.form != FULL:
-            said.append(
-                "The terms of the grants and the names of the voices: left out of this form, only "
-                "their digests and references are here."
-            )
-    if file is None:
-        said.append("Any audio: no file was given to compare (--file).")
 
 
 def _sentence(text: str) -> str:
