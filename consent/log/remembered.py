@@ -119,7 +119,7 @@ def remember(home: Home, note: str, verifier: Verifier | str) -> Checkpoint:
     if known is not None and known != key:
         raise VerificationError(
             f"the log {key.name} is signed by another key than it was ({known.vkey})",
-            hint="A log keeps its key. If this one is truly new: vivavoce audit forget ORIGIN",
+            hint="A log keeps its key. To start over: vivavoce audit witness forget ORIGIN",
         )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -34,7 +34,7 @@ from consent.log.checkpoint import Checkpoint, open_checkpoint
 from consent.log.consistency import Extension
 from consent.log.cosignature import WitnessSigner, WitnessVerifier, merge
 from consent.log.note import Verifier, parse_note, parse_signatures
-from consent.log.reader import read_note
+from consent.log.reader import LogReader, read_note
 
 
 class MalformedRequest(InputError):
@@ -230,12 +230,7 @@ class Witness:
             claimed = Checkpoint.parse(text)
         except (InputError, VerificationError) as exc:
             raise MalformedRequest(exc.message, hint=exc.hint) from exc
-        log = self._known(claimed.origin)
-        if log is None:
-            raise UnknownLog(
-                f"the log {claimed.origin[:200]!r} is not watched here",
-                hint="Its operator or you may ask for it: vivavoce audit witness watch VKEY",
-            )
+        log = self._watched(claimed.origin)
         try:
             checkpoint = open_checkpoint(extension.checkpoint, log)
         except VerificationError as exc:
@@ -251,6 +246,35 @@ class Witness:
             kept = merge(extension.checkpoint, parse_signatures(line))
             write_atomic(folder / "checkpoint", kept.encode(), mode=0o600)  # before answering
         return line
+
+    def request(self, checkpoint: str, folder: Path) -> Extension:
+        """Make the request for a checkpoint from a copy of its log.
+
+        Parameters
+        ----------
+        checkpoint
+            The signed checkpoint to cosign.
+        folder
+            The log's files. They are not believed: :meth:`add_checkpoint` checks the proof.
+
+        Raises
+        ------
+        UnknownLog
+            The log is not watched.
+        VerificationError
+            Not a checkpoint, or the files do not reach that far.
+        """
+        claimed = Checkpoint.parse(parse_note(checkpoint)[0])
+        log = self._watched(claimed.origin)
+        latest = self.latest(log)
+        old = 0 if latest is None else latest.size
+        if old > claimed.size:
+            raise Conflict(
+                f"the checkpoint has {claimed.size} entries, the latest cosigned here has {old}",
+                size=old,
+            )
+        hashes = LogReader(folder, log).consistency_proof(old, claimed.size)
+        return Extension(old, tuple(hashes), checkpoint)
 
     def _check(
         self, latest: Checkpoint | None, checkpoint: Checkpoint, extension: Extension, folder: Path
@@ -285,6 +309,15 @@ class Witness:
         aside.mkdir(exist_ok=True, mode=0o700)
         name = f"{checkpoint.size}-{checkpoint.root.hex()[:32]}"
         write_atomic(aside / name, note.encode(), mode=0o600)
+
+    def _watched(self, origin: str) -> Verifier:
+        log = self._known(origin)
+        if log is None:
+            raise UnknownLog(
+                f"the log {origin[:200]!r} is not watched here",
+                hint="Watch it, if you mean to: vivavoce audit witness watch VKEY",
+            )
+        return log
 
     def _known(self, origin: str) -> Verifier | None:
         try:
