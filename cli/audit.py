@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import witness
 from cli.output import duration, emit_json, note, say, table
 from consent.errors import InputError
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     help="Statements of use, checks of log and registry, evidence for strangers.",
     no_args_is_help=True,
 )
+app.add_typer(witness.app, name="witness")
 
 FORMATS = ("table", "csv", "json", "html")
 
