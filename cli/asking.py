@@ -28,7 +28,7 @@ def ask(question: str, *, confirm: bool = False) -> str:
     InputError
         There is no terminal.
     """
-    if not (sys.stdin.isatty() or sys.stderr.isatty()):
+    if not _terminal():
         raise InputError(
             f"{question}: there is no terminal to ask at",
             hint=f"Set {_VARIABLE}, or give the passphrase in a file (--passphrase-file) "
@@ -61,3 +61,8 @@ def passphrase(file: Path | None, question: str, *, confirm: bool) -> str:
     if not text:
         raise InputError("the passphrase is empty", hint="Give one of at least a few words.")
     return text
+
+
+def _terminal() -> bool:
+    # Of a command in a pipe, standard error may still be where a person sits.
+    return sys.stdin.isatty() or sys.stderr.isatty()

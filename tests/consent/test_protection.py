@@ -26,7 +26,8 @@ SPAWN = multiprocessing.get_context("spawn")
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv(protection.VARIABLE, raising=False)
-    monkeypatch.setattr(protection, "_SCRYPT", {"n": 1 << 12, "r": 8, "p": 1})  # quick
+    for module in ("backup", "protection"):  # quick
+        monkeypatch.setattr(f"consent.{module}._SCRYPT", {"n": 1 << 12, "r": 8, "p": 1})
     yield
     protection.forget()
     passphrase.ask_with(None)
@@ -378,6 +379,25 @@ def test_leaving_the_keyring_cleans_it(home: Home, a_keyring: dict[str, str]) ->
     unprotect(home)
     assert a_keyring == {}
     assert with_keys(home) == before
+
+
+def test_a_backup_needs_no_keyring_to_be_restored(
+    home: Home, a_keyring: dict[str, str], tmp_path: Path
+) -> None:
+    before = with_keys(home)
+    protect(home, None)
+    report = keys.backup(home, tmp_path / "b", PASSPHRASE)
+    assert "keys/protection.json" not in report.files
+    assert {"keys/vault.secret", "keys/registry.pem"} <= set(report.files)
+    a_keyring.clear()  # lost with the machine
+    as_if_new_process()
+    fresh = Home.open(tmp_path / "fresh")
+    keys.restore(fresh, tmp_path / "b", PASSPHRASE)
+    assert with_keys(fresh) == before
+    assert protection.kind(fresh) == "none"
+    with pytest.raises(VerificationError, match="no entry"):
+        keys.backup(home, tmp_path / "c", PASSPHRASE)
+    assert not (tmp_path / "c").exists()
 
 
 def test_a_system_without_keyring_says_what_to_do(
