@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.explaining import (
+    explain_file,
+    explanation_as_json,
+    job_from_options,
+    print_explanation,
+)
 from cli.output import emit_json, note, say, table, warn
 from consent.errors import InputError, RefusedError, VerificationError
 
 if TYPE_CHECKING:
-    from consent.policy import Explanation, PolicyEngine
     from consent.policy.tables import Outcome
-    from consent.registry import Authorization, AuthorizationRequest, Registry
+    from consent.registry import Authorization
 
 app = typer.Typer(help="The rules that decide who may use which voice.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
-
-_OUTCOMES = {"denies": "denied", "error": "denied", "allows": "allowed", "met": "fulfilled"}
 
 
 @app.command("list")
@@ -89,6 +91,10 @@ def explain(
         list[str] | None,
         typer.Option("--voice", "-v", help="Voice to use; may be given more than once."),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model to speak with, for a person's voice that no engine has yet."),
+    ] = None,
     title: Annotated[str, typer.Option(help="Title of the work.")] = "",
     author: Annotated[str, typer.Option(help="Author of the work.")] = "",
     identifier: Annotated[str, typer.Option(help="ISBN or URN of the work.")] = "",
@@ -147,14 +153,15 @@ def explain(
     recorded: Authorization | None = None
     with Registry.open(home) as registry:
         if file is not None:
-            explanation = _explain_file(registry, file)
+            explanation = explain_file(registry, file)
         elif authorization is not None:
             recorded = registry.authorization(authorization)
             explanation = registry.explain(recorded.request)
         else:
-            request = _request(
+            request = job_from_options(
                 registry,
                 voices=voice or [],
+                model=model,
                 work=(title, author, identifier),
                 purpose=purpose,
                 languages=language or ["en"],
@@ -170,9 +177,9 @@ def explain(
             explanation = registry.explain(request)
         engine = registry.policy
     if as_json:
-        emit_json(_as_json(explanation, engine, recorded, everything=everything))
+        emit_json(explanation_as_json(explanation, engine, recorded, everything=everything))
     else:
-        _print(explanation, engine, recorded, everything=everything)
+        print_explanation(explanation, engine, recorded, everything=everything)
     if not explanation.decision.allowed:
         raise typer.Exit(RefusedError.exit_code)
 
@@ -252,128 +259,3 @@ def test(
             f"{len(failed)} of {len(outcomes)} cases do not hold",
             hint="Correct the policies, or the table if it expects what is not meant.",
         )
-
-
-def _request(
-    registry: Registry,
-    *,
-    voices: Sequence[str],
-    work: tuple[str, str, str],
-    purpose: str,
-    languages: Sequence[str],
-    territory: str,
-    channel: str,
-    commercial: bool,
-    minutes: float,
-    licensee: str,
-    content: Sequence[str],
-    artistic: bool,
-    spoken_disclosure: bool,
-) -> AuthorizationRequest:
-    """Return the request that the door would make of these options."""
-    from consent.registry import AuthorizationRequest
-    from voice.narration.speaker import find_speaker
-    from voice.narration.usage import Usage, surroundings
-
-    speakers = [find_speaker(name, registry) for name in voices]
-    usage = Usage(artistic=artistic)
-    return AuthorizationRequest(
-        work_title=work[0],
-        work_author=work[1],
-        work_identifier=work[2],
-        purpose=purpose,
-        job_digest="0" * 64,
-        languages=tuple(languages),
-        territory=territory,
-        channel=channel,
-        commercial=commercial,
-        minutes=minutes * len(speakers),
-        voices=tuple(speaker.voice_use(minutes) for speaker in speakers),
-        models=tuple({s.card.id: s.model_use() for s in speakers}.values()),
-        requester="",
-        licensee=registry.party(licensee).id if licensee else "",
-        content=tuple(content),
-        surroundings=surroundings(registry.home, usage, disclosed=spoken_disclosure),
-    )
-
-
-def _explain_file(registry: Registry, path: Path) -> Explanation:
-    """Explain a job (judged by the grants on record), or a scenario with a grant of its own."""
-    from consent.policy import PolicyEngine
-    from consent.policy.request_files import read_json, read_request
-    from consent.policy.scenarios import PARTS, read_scenario
-
-    data = read_json(path)
-    if not {"given", "asked"} & set(data) and set(data) - set(PARTS):
-        return registry.explain(read_request(data, str(path)))
-    scenario = read_scenario(data, str(path))
-    home = registry.home
-    always = home.setting("policy", "packs") or ()
-    engine = PolicyEngine.load(home.policies, switched_on=(*always, *scenario.packs))
-    return engine.explain(
-        scenario.request,
-        scenario.grants,
-        surroundings=scenario.surroundings,
-        action=scenario.action,
-    )
-
-
-def _print(
-    explanation: Explanation,
-    engine: PolicyEngine,
-    recorded: Authorization | None,
-    *,
-    everything: bool,
-) -> None:
-    if recorded is not None:
-        say(f"Authorized {recorded.issued_at:%Y-%m-%d %H:%M} UTC by these rules:")
-        for rule_id in recorded.policy_decision:
-            rule = engine.rules.get(rule_id)
-            say(f"  {rule_id}: {rule.description if rule else 'no longer in force'}")
-        if recorded.policy_digest != engine.digest:
-            say("The policies have changed since.")
-        say("As things stand now:")
-    say("Allowed." if explanation.decision.allowed else "Not allowed.", style="bold")
-    table(
-        ("", "about", "rule", "why"),
-        (
-            (_OUTCOMES[found.outcome], found.subject, found.rule, found.text)
-            for found in explanation.findings
-            if everything or found.outcome != "met"
-        ),
-    )
-    ruled = {found.rule for found in explanation.findings}
-    for reason in explanation.decision.reasons:  # what no rule of its own says
-        if reason.rule not in ruled and reason.rule != "policy-error":
-            say(str(reason))
-    cures = dict.fromkeys(found.cure for found in explanation.findings if found.cure)
-    if cures:
-        say("What would help:")
-        for cure in cures:
-            say(f"  - {cure}")
-
-
-def _as_json(
-    explanation: Explanation,
-    engine: PolicyEngine,
-    recorded: Authorization | None,
-    *,
-    everything: bool,
-) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        "allowed": explanation.decision.allowed,
-        "rules": explanation.decision.rules,
-        "reasons": [asdict(reason) for reason in explanation.decision.reasons],
-        "findings": [
-            asdict(found) for found in explanation.findings if everything or found.outcome != "met"
-        ],
-        "policy_digest": engine.digest,
-    }
-    if recorded is not None:
-        data["recorded"] = {
-            "authorization": recorded.id,
-            "issued_at": recorded.issued_at,
-            "rules": recorded.policy_decision,
-            "policy_digest": recorded.policy_digest,
-        }
-    return data

@@ -152,6 +152,17 @@ def test_a_stock_voice_is_explained_from_options(home: Home) -> None:
     assert as_json("explain", *options, "--territory", "US")["allowed"]
 
 
+@pytest.mark.slow
+def test_a_persons_voice_is_explained_before_any_engine_has_it(home: Home, stage: Stage) -> None:
+    stage.grant()
+    options = ("--voice", ANNA, "--licensee", "studio", "--title", "Emma", "--content", "none")
+    with pytest.raises(InputError, match="no engine here has the voice clone:anna yet"):
+        run("explain", *options)
+    assert as_json("explain", *options, "--model", "kokoro-82m")["allowed"]
+    found = as_json("explain", *options, "--model", "kokoro-82m", "--language", "fr", code=4)
+    assert [reason["rule"] for reason in found["reasons"]] == ["base/language"]
+
+
 def test_a_pack_is_checked_before_it_holds(home: Home, tmp_path: Path) -> None:
     mine = tmp_path / "mine.cedar"
     mine.write_text(FORBID.format(id="mine/none") + ";")
