@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from consent_kit import HEART, KOKORO, a_draft, a_request
 
+from consent import keys
 from consent.clock import FixedClock
 from consent.errors import InputError, RefusedError, StorageError, VerificationError
 from consent.home import Home
@@ -35,7 +37,7 @@ def test_the_first_log_entry_names_the_registrys_key(registry: Registry) -> None
     entry = json.loads(registry.log.entry(0))
     assert entry["kind"] == "registry"
     assert entry["tag"] == registry.registry_tag
-    assert registry.status().log_size == 1
+    assert registry.status().log_size == 2, "its policies come second"
 
 
 def test_an_authorization_reads_back_as_it_was_given(registry: Registry) -> None:
@@ -88,12 +90,12 @@ def test_the_doors_order_is_on_record(registry: Registry) -> None:
         registry.abandon(dropped.output_id, "no room")
         registry.abandon(dropped.output_id, "no room")
     kinds = [json.loads(entry)["kind"] for entry in registry.log.entries()]
-    assert kinds == ["registry", "receipt", "sealed", "receipt", "abandoned", "settled"]
+    assert kinds == ["registry", "policy", "receipt", "sealed", "receipt", "abandoned", "settled"]
     receipt = registry.receipt(sealed.output_id)
     assert receipt is not None
     assert (receipt.state, receipt.sha256, receipt.size) == ("sealed", "e" * 64, 9)
     assert receipt.published_as == "a.m4b"
-    settled = json.loads(registry.log.entry(5))
+    settled = json.loads(registry.log.entry(6))
     assert (settled["outputs"], settled["duration_ms"]) == (1, 120_000)
     assert registry.check().ok
 
@@ -193,7 +195,7 @@ def test_a_receipt_cannot_name_what_was_not_authorized(
         pytest.raises(RefusedError, match="does not cover the"),
     ):
         registry.issue_receipt(a_draft(registry, authorization.id, **change))
-    assert registry.status().log_size == 1
+    assert registry.status().log_size == 2
 
 
 @pytest.mark.parametrize(
@@ -387,18 +389,41 @@ def test_deciding_and_recording_are_quick_enough(registry: Registry) -> None:
 def test_a_stranger_reads_the_log_as_files(registry: Registry, home: Home) -> None:
     registry.authorize(a_request())
     reader = LogReader(home.log, registry.log.verifier)
-    assert reader.verify().size == 1
+    assert reader.verify().size == 2
 
 
 def test_a_home_whose_log_key_was_swapped_does_not_open(home: Home) -> None:
     Registry.open(home).close()
-    (home.keys / "log.pem").unlink()
+    keys.remove(home, "log")
+    keys.load_or_create(home, "log", "ed25519")
     with pytest.raises(VerificationError, match="not signed by"):
         Registry.open(home)
 
 
 def test_a_registry_does_not_open_under_another_key(home: Home) -> None:
     Registry.open(home).close()
-    (home.keys / "registry.pem").unlink()
+    keys.remove(home, "registry")
+    keys.load_or_create(home, "registry", "ed25519")
     with pytest.raises(VerificationError, match="belongs to another key"):
         Registry.open(home)
+
+
+@pytest.mark.parametrize("name", ["log", "registry"])
+def test_a_lost_key_is_not_silently_replaced(home: Home, name: str) -> None:
+    Registry.open(home).close()
+    keys.remove(home, name)
+    with pytest.raises(StorageError, match=rf"{name}\.pem is lost, but there is a log") as caught:
+        Registry.open(home)
+    assert "keys restore" in (caught.value.hint or "")
+    assert not keys.has_key(home, name)
+
+
+def test_lost_keys_and_a_lost_log_do_not_begin_anew_on_an_old_database(home: Home) -> None:
+    Registry.open(home).close()
+    keys.remove(home, "log")
+    keys.remove(home, "registry")
+    shutil.rmtree(home.log)
+    with pytest.raises(StorageError, match="is in use"):
+        Registry.open(home)
+    assert not list(home.keys.glob("*.pem"))
+    assert not home.log.exists()
