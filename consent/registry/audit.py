@@ -14,7 +14,14 @@ from consent.clock import rfc3339
 from consent.errors import VerificationError
 from consent.keys import key_id
 from consent.log.merkle import leaf_hash
-from consent.registry import accounts, authorizations, leases, openings, timekeeping
+from consent.registry import (
+    accounts,
+    authorizations,
+    check_consents,
+    leases,
+    openings,
+    timekeeping,
+)
 from consent.registry.core import Core
 from consent.registry.tables import (
     AuthorizationRow,
@@ -164,6 +171,7 @@ def check(core: Core) -> CheckReport:
                 counted, found = _check_authorizations(core, session)
                 problems += found
                 problems += accounts.check(core, session)
+                problems += check_consents.problems(core, session, leaves)
                 problems += _check_clock(core, session, leaves)
     except VerificationError as exc:
         return CheckReport((*problems, exc.message), 0, 0, 0)

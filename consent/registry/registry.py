@@ -88,7 +88,8 @@ class Registry(Consents):
                 policy=policy,
             )
             reconcile(core)
-            salts.check_if_noted(core)
+            with database.read() as session:
+                salts.check_if_noted(core, session)
             policy_history.note(core)
         except BaseException:
             database.close()

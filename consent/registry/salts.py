@@ -25,21 +25,21 @@ def check(core: Core, session: Session) -> None:
     VerificationError
         It is another secret.
     """
+    if not check_if_noted(core, session):
+        session.add(MetaRow(key=_KEY, value=_mark(core)))
+
+
+def check_if_noted(core: Core, session: Session) -> bool:
+    """Do the same, without making a note; return whether there is one."""
     note = session.get(MetaRow, _KEY)
     if note is None:
-        session.add(MetaRow(key=_KEY, value=_mark(core)))
-    elif note.value != _mark(core):
+        return False
+    if note.value != _mark(core):
         raise VerificationError(
             "keys/salts.secret is not the secret this registry was begun with",
             hint="Restore the keys from a backup: vivavoce keys restore FILE",
         )
-
-
-def check_if_noted(core: Core) -> None:
-    """Do the same, without making a note."""
-    with core.database.read() as session:
-        if session.get(MetaRow, _KEY) is not None:
-            check(core, session)
+    return True
 
 
 def _mark(core: Core) -> str:

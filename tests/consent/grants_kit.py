@@ -77,7 +77,7 @@ class Stage:
         return self.registry.import_grant(self.token(**changes))
 
     def say(
-        self, kind: str, subject: str, *, signer: Party | None = None, **body: Any
+        self, kind: str, subject: str, /, *, signer: Party | None = None, **body: Any
     ) -> Statement:
         """What Anna says later, signed and on record."""
         who = signer or self.anna
