@@ -204,7 +204,7 @@ def test_processes_that_open_a_new_home_together_agree(home: Home) -> None:
     for worker in workers:
         worker.join()
     with Registry.open(home) as registry:
-        assert registry.log.checkpoint().size == 1
+        assert registry.log.checkpoint().size == 2
         assert registry.check().ok
 
 
