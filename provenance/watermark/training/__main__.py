@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--curriculum", type=Path, default=CURRICULUM)
     train.add_argument("--from", dest="weights", type=Path, help="start from these weights")
     train.add_argument("--cold", action="store_true", help="start from chance, not by hand")
+    train.add_argument("--settle", action="store_true", help="resume from the averaged weights")
     train.add_argument("--seconds", type=float, default=math.inf, help="stop after this long")
     train.add_argument("--steps", type=int, help="stop after so many steps")
     train.set_defaults(run=_train)
@@ -51,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--data", type=Path, required=True)
     export.add_argument("--folder", type=Path, required=True, help="of the run")
     export.add_argument("--to", type=Path, required=True)
-    export.add_argument("--snr", type=float, default=24.0, help="level to measure at, in dB")
+    export.add_argument(
+        "--margin", type=float, default=0.0, help="of the mark below the sound, in dB"
+    )
     export.add_argument("--clips", type=int, default=60, help="of 4 s to measure on")
     export.add_argument("--notes", type=Path, help="Markdown on limits, for the card")
     export.set_defaults(run=_export)
@@ -81,6 +84,8 @@ def _train(options: argparse.Namespace) -> None:
     trainer = Trainer(config, Dataset(options.data), options.folder)
     if (options.folder / STATE).exists():
         trainer.resume()
+        if options.settle:
+            trainer.settle()
     elif options.weights:
         trainer.start_from(options.weights)
     elif options.cold:
@@ -99,7 +104,7 @@ def _export(options: argparse.Namespace) -> None:
     from provenance.watermark.training.export import export
 
     notes = options.notes.read_text("utf-8") if options.notes else ""
-    figures = export(options.folder, Dataset(options.data), options.to, snr_db=options.snr,
+    figures = export(options.folder, Dataset(options.data), options.to, margin_db=options.margin,
                      count=options.clips, notes=notes)  # fmt: skip
     print(json.dumps(figures, indent=1))
 

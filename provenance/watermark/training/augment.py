@@ -207,11 +207,12 @@ class Augmenter:
         return filtered(y, responses)
 
     def _cut(self, frequency: Tensor) -> Tensor:
+        """Draw a filter that leaves at least what a narrow telephone band leaves."""
         rng = self.rng
         kind = rng.random()
         width = float(rng.uniform(0.02, 0.15))
         if kind < 0.4:
-            return band(frequency, None, float(rng.uniform(2600, 4500)), width)
+            return band(frequency, None, float(rng.uniform(3300, 4500)), width)
         if kind < 0.65:
             return band(frequency, float(rng.uniform(150, 1000)), None, width)
         if kind < 0.8:
@@ -219,7 +220,7 @@ class Augmenter:
         if kind < 0.9:
             return band(frequency, None, float(rng.uniform(4500, 7500)), width)
         low = float(rng.uniform(200, 700))
-        return band(frequency, low, float(rng.uniform(2500, 5000)), width)
+        return band(frequency, low, float(rng.uniform(3300, 5000)), width)
 
     def _levelled(self, y: Tensor, chances: Chances, touched: Tensor) -> Tensor:
         rng = self.rng

@@ -30,9 +30,9 @@ class Phase:
         Clips of a batch that are marked (most of them not from end to end), and that are not.
     seconds
         Length of a clip.
-    snr_from, snr_to
-        How far the mark is below the sound, in dB, at the start and in the end (`snr_from`
-        None: where the last phase ended).
+    margin_from, margin_to
+        How far the mark is below the sound in every cell of time and frequency, in dB, at the
+        start and in the end (`margin_from` None: where the last phase ended).
     raise_at
         While bit accuracy per word is above this the level goes down, by `raise_db` at most
         every 25 steps.
@@ -40,10 +40,10 @@ class Phase:
         Chance that a clip keeps one word; has a stretch without mark; has a silent stretch.
     rate, final_rate
         Learning rate at the phase's start and, by a cosine, at its end.
-    bits_weight, presence_weight, loud_weight, spectral_weight
+    bits_weight, presence_weight, loud_weight
         Of the losses.
-    spectral_margin_db
-        See :func:`provenance.watermark.training.losses.spectral`.
+    settle
+        Begin the phase from the running average of the weights.
     chances
         See :class:`provenance.watermark.training.augment.Chances`.
     """
@@ -54,8 +54,8 @@ class Phase:
     marked: int = 8
     unmarked: int = 2
     seconds: float = 1.0
-    snr_from: float | None = None
-    snr_to: float = 15.0
+    margin_from: float | None = None
+    margin_to: float = 0.0
     raise_at: float = 0.97
     raise_db: float = 0.25
     constant: float = 0.5
@@ -66,8 +66,7 @@ class Phase:
     bits_weight: float = 1.0
     presence_weight: float = 0.5
     loud_weight: float = 0.1
-    spectral_weight: float = 0.0
-    spectral_margin_db: float = 14.0
+    settle: bool = False
     chances: Chances = field(default_factory=Chances)
 
 

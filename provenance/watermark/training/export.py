@@ -53,7 +53,10 @@ def write(model: Any, seanet: dict[str, Any], path: Path) -> str:
     """
     import torch
 
-    weights = {name: value.half() for name, value in model.state_dict().items()}
+    # audioseal's loader expects the names its models had before they became scriptable.
+    weights = {
+        name.replace("inner_conv.", ""): value.half() for name, value in model.state_dict().items()
+    }
     settings = {
         "nbits": network.BITS,
         "seanet": {**seanet},
@@ -71,18 +74,27 @@ def write(model: Any, seanet: dict[str, Any], path: Path) -> str:
 
 
 def export(
-    run: Path, data: Dataset, folder: Path, *, snr_db: float, count: int = 60, notes: str = ""
+    run: Path,
+    data: Dataset,
+    folder: Path,
+    *,
+    margin_db: float,
+    count: int = 60,
+    notes: str = "",
+    conditions: tuple[str, ...] = MEASURED,
 ) -> dict[str, Any]:
     """Write weights, card and log of the run in `run` to `folder`; return the figures.
 
     Parameters
     ----------
-    snr_db
+    margin_db
         The level limit to measure with: how far the mark stays below the sound.
     count
         Clips of 4 s to measure on.
     notes
         Markdown for the card: what the figures do not say.
+    conditions
+        What to measure under; see :func:`provenance.watermark.training.validate.disturbed`.
 
     Raises
     ------
@@ -116,11 +128,11 @@ def export(
             generator,
             detector,
             data,
-            snr_db,
+            margin_db,
             count=count,
             words=round(4 / word_s),
             word_s=word_s,
-            conditions=MEASURED,
+            conditions=conditions,
         )
         for word_s in (0.5, 1.0, 4.0)
     }
@@ -138,7 +150,7 @@ def export(
         "log": compact(log),
     }
     write_atomic(folder / TRAINING_LOG, json.dumps(summary, indent=1).encode())
-    write_atomic(folder / CARD, model_card(summary, data, snr_db, notes).encode())
+    write_atomic(folder / CARD, model_card(summary, data, margin_db, notes).encode())
     return figures
 
 
@@ -161,7 +173,7 @@ def compact(log: Path, every: int = 500) -> list[dict[str, Any]]:
     return rows
 
 
-def model_card(summary: dict[str, Any], data: Dataset, snr_db: float, notes: str) -> str:
+def model_card(summary: dict[str, Any], data: Dataset, margin_db: float, notes: str) -> str:
     """Return the card in Markdown: data, training, figures on held-out speech, limits."""
     config, figures = summary["config"], summary["figures"]
     hours: dict[tuple[str, str], float] = defaultdict(float)
@@ -191,7 +203,7 @@ def model_card(summary: dict[str, Any], data: Dataset, snr_db: float, notes: str
         "whole engine.",
         "",
         "## Measured on held-out speech",
-        f"Mark held {snr_db:g} dB below the sound at every moment; SI-SNR "
+        f"Mark held {margin_db:g} dB below the sound in every cell of time and frequency; SI-SNR "
         f"{figures['1 s']['si_snr']} dB. Without that limit, as the generator makes it: SI-SNR "
         f"{figures['no limit']['si_snr']} dB, bits "
         f"{figures['no limit']['clean']['bits']:.3f}. One decision per 16-bit word, words of "
@@ -202,7 +214,7 @@ def model_card(summary: dict[str, Any], data: Dataset, snr_db: float, notes: str
         "| TPR 1 s | TPR 4 s |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for condition in MEASURED:
+    for condition in (name for name in figures["1 s"] if name != "si_snr"):
         half, one, four = (figures[key][condition] for key in ("0.5 s", "1 s", "4 s"))
         lines.append(
             f"| {condition} | {half['bits']:.3f} | {one['bits']:.3f} | {four['bits']:.3f} "

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from provenance.watermark.training.network import frames
-
-_WINDOW = 512
-_HEARING_FLOOR = 1e-9  # power of a bin that nobody hears
 
 
 def presence(logit: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -55,26 +49,6 @@ def word_means(logit: Tensor, word: Tensor, weight: Tensor) -> tuple[Tensor, Ten
     return means, size
 
 
-def spectral(x: Tensor, mark: Tensor, margin_db: float) -> Tensor:
-    """Return by how much the mark stands out of the sound's own spectrum, in units of 10 dB.
-
-    The sound's power in each cell of 32 ms by 31 Hz is spread to its neighbours, as hearing
-    does; the mark should stay `margin_db` below that everywhere.
-    """
-    window = torch.hann_window(_WINDOW)
-    scale = 1 / window.square().sum()
-
-    def power(wave: Tensor) -> Tensor:
-        cells = torch.stft(wave[:, 0], _WINDOW, _WINDOW // 2, window=window, return_complex=True)
-        return cells.real.square().mul(scale) + cells.imag.square().mul(scale)
-
-    masker = F.avg_pool2d(power(x)[:, None], (7, 3), stride=1, padding=(3, 1),
-                          count_include_pad=False)[:, 0]  # fmt: skip
-    allowed = masker * 10 ** (-margin_db / 10) + _HEARING_FLOOR
-    excess = F.relu(torch.log10((power(mark) + 1e-12) / allowed))
-    return excess.square().mean()
-
-
 def too_loud(excess: Tensor) -> Tensor:
-    """Return the mean square by which the level limit had to turn the mark down (nepers)."""
-    return F.relu(frames(excess[:, 0])).square().mean()
+    """Return the mean square by which the limit had to turn the mark down (nepers)."""
+    return F.relu(excess).square().mean()

@@ -20,7 +20,9 @@ BITS = 16
 
 _LEVEL_WINDOW = 1024  # 64 ms: about what a loud sound hides before and after itself
 _LEVEL_STEP = 160
-_FLOOR = 1e-5  # -100 dBFS: what the mark may have under digital silence
+_WINDOW = 512
+_FLOOR = 2e-10  # power of a cell at -120 dBFS: what the mark may have under digital silence
+_HARMLESS = 2e-5  # at -70 dBFS: a mark below needs no lesson, it is only turned down
 
 
 def card(*, n_filters: int = 8, dimension: int = 32, lstm: int = 1) -> dict[str, Any]:
@@ -140,20 +142,42 @@ def level(x: Tensor) -> Tensor:
     return (smooth + 1e-14).sqrt()
 
 
-def limit(x: Tensor, mark: Tensor, snr_db: float) -> tuple[Tensor, Tensor]:
-    """Turn the mark down wherever it is louder than `snr_db` below the sound.
+def limit(x: Tensor, mark: Tensor, margin_db: float) -> tuple[Tensor, Tensor]:
+    """Turn the mark down in each cell of time and frequency where it would stand out.
+
+    Cells are 31 Hz by 8 ms, seen through windows of 32 ms. Sound and mark are first spread over
+    seven bins and five frames, about as hearing does, then compared.
+
+    Parameters
+    ----------
+    x, mark : Tensor, shape (batch, 1, samples)
+    margin_db
+        How far the mark has to be below the sound in every cell.
 
     Returns
     -------
     limited : Tensor
         The mark, of the shape of `mark`.
-    excess : Tensor
-        By how much it was too loud, as the natural logarithm of the ratio of the levels; 0 or
-        less where it was not.
+    excess : Tensor, shape (batch, bins, frames)
+        By how much it was too loud, as the natural logarithm of the ratio of amplitudes; 0 or
+        less where it was not, and where it is fainter than anybody hears.
     """
-    allowed = level(x) * 10 ** (-snr_db / 20) + _FLOOR * 0.1
-    excess = torch.log(level(mark) / allowed)
-    return mark * torch.exp(-F.relu(excess)), excess
+    window = torch.hann_window(_WINDOW)
+
+    def cells(wave: Tensor) -> Tensor:
+        return torch.stft(wave[:, 0], _WINDOW, _WINDOW // 4, window=window, return_complex=True)
+
+    def spread(spectrum: Tensor) -> Tensor:
+        power = spectrum.real.square() + spectrum.imag.square()
+        return F.avg_pool2d(power[:, None], (7, 5), 1, (3, 2), count_include_pad=False)[:, 0]
+
+    allowed = spread(cells(x)) * 10 ** (-margin_db / 10) + _FLOOR
+    spectrum = cells(mark)
+    made = spread(spectrum)
+    gain = (allowed / (made + _FLOOR)).clamp(max=1).sqrt()
+    excess = 0.5 * torch.log((made + _HARMLESS) / (allowed + _HARMLESS))
+    limited = torch.istft(spectrum * gain, _WINDOW, _WINDOW // 4, window=window, length=x.shape[-1])
+    return limited[:, None], excess
 
 
 def logits(detector: Any, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -83,7 +83,8 @@ class Trainer:
         self.step = 0
         self.phase = 0
         self.phase_step = 0
-        self.snr_db = config.phases[0].snr_from or config.phases[0].snr_to
+        first = config.phases[0]
+        self.margin_db = first.margin_to if first.margin_from is None else first.margin_from
         self.warm_from = 0
         self.accuracy = torch.full((BITS,), 0.5)
         self._begin()
@@ -158,9 +159,15 @@ class Trainer:
             raise ModelError(f"{self.folder / STATE} does not fit the card: {exc}") from exc
         place = json.loads(state["place"])
         self.step, self.phase, self.phase_step = place["step"], place["phase"], place["phase_step"]
-        self.snr_db, self.warm_from = place["snr_db"], place["warm_from"]
+        self.margin_db, self.warm_from = place["margin_db"], place["warm_from"]
         self.phase = min(self.phase, len(self.config.phases) - 1)
         self.rng.bit_generator.state = place["chance"]
+
+    def settle(self) -> None:
+        """Go on from the running average of the weights, which is ahead of the weights."""
+        with torch.no_grad():
+            for parameter, value in zip(self._parameters(), self.average, strict=True):
+                parameter.copy_(value)
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -168,7 +175,7 @@ class Trainer:
             "step": self.step,
             "phase": self.phase,
             "phase_step": self.phase_step,
-            "snr_db": self.snr_db,
+            "margin_db": self.margin_db,
             "warm_from": self.warm_from,
             "chance": self.rng.bit_generator.state,
         }
@@ -227,7 +234,7 @@ class Trainer:
         marked = batch.marked
         x = batch.sound[:marked]
         raw = network.watermark(self.generator, x, batch.words)
-        mark, excess = network.limit(x, raw, self.snr_db)
+        mark, excess = network.limit(x, raw, self.margin_db)
         y = torch.cat([x + mark * batch.mask[:marked, None], batch.sound[marked:]])
         y, ratio = augmenter.speed(y, phase.chances)
         y = augmenter(y, phase.chances)
@@ -264,18 +271,16 @@ class Trainer:
             "words": losses.message(means * 3, targets.round(), enough, of_bit),
             "loud": losses.too_loud(excess),
         }
-        if phase.spectral_weight:
-            parts["spectral"] = losses.spectral(x, mark, phase.spectral_margin_db)
         parts["total"] = (
             phase.presence_weight * parts["presence"]
             + phase.bits_weight * (parts["bits"] + parts["words"])
             + phase.loud_weight * parts["loud"]
-            + phase.spectral_weight * parts.get("spectral", torch.zeros(()))
         )
         with torch.no_grad():
             right = ((means > 0) == (targets > 0.5)).float() * enough[..., None]
             parts["right"] = right.sum((0, 1)) / enough.sum().clamp(min=1)
-            parts["snr"] = -20 * torch.log10(raw.norm() / x.norm().clamp(min=1e-6))
+            parts["snr"] = -20 * torch.log10(mark.norm() / x.norm().clamp(min=1e-6))
+            parts["raw_snr"] = -20 * torch.log10(raw.norm() / x.norm().clamp(min=1e-6))
             parts["seen"] = (torch.sigmoid(fine) * in_mask * weight).sum() / (
                 in_mask * weight
             ).sum().clamp(min=1)
@@ -310,13 +315,23 @@ class Trainer:
         """Lower the mark, or go on to the next phase, when accuracy allows."""
         mean = float(self.accuracy.mean())
         if self.step % _CONTROL_EVERY == 0 and mean > phase.raise_at:
-            self.snr_db = min(max(phase.snr_to, self.snr_db), self.snr_db + phase.raise_db)
-        done = phase.leave_at is not None and mean > phase.leave_at and self.snr_db >= phase.snr_to
+            self.margin_db = min(
+                max(phase.margin_to, self.margin_db), self.margin_db + phase.raise_db
+            )
+        done = (
+            phase.leave_at is not None
+            and mean > phase.leave_at
+            and self.margin_db >= phase.margin_to
+        )
         if (done or self.phase_step >= phase.steps) and self.phase + 1 < len(self.config.phases):
             self.phase += 1
             self.phase_step = 0
-            start = self.config.phases[self.phase].snr_from
-            self.snr_db = self.snr_db if start is None else start
+            following = self.config.phases[self.phase]
+            self.margin_db = (
+                self.margin_db if following.margin_from is None else following.margin_from
+            )
+            if following.settle:
+                self.settle()
 
     @property
     def finished(self) -> bool:
@@ -357,7 +372,7 @@ class Trainer:
                 line = {
                     "step": self.step,
                     "phase": self.config.phases[self.phase].name,
-                    "snr_db": round(self.snr_db, 2),
+                    "margin_db": round(self.margin_db, 2),
                     "accuracy": round(float(self.accuracy.mean()), 4),
                     "worst_bit": round(float(self.accuracy.min()), 3),
                     **{k: round(v.item(), 4) for k, v in parts.items() if v.ndim == 0},
@@ -367,7 +382,7 @@ class Trainer:
                 self._log(line, tell)
             if self.step % self.config.validate_every == 0:
                 with self.averaged():
-                    figures = validate(self.generator, self.detector, self.data, self.snr_db)
+                    figures = validate(self.generator, self.detector, self.data, self.margin_db)
                 self._log({"step": self.step, "validation": figures}, tell)
                 marked_time, marked_step = time.monotonic(), self.step
             if self.step % self.config.save_every == 0:

@@ -59,7 +59,7 @@ def validate(
     generator: Any,
     detector: Any,
     data: Dataset,
-    snr_db: float | None,
+    margin_db: float | None,
     *,
     count: int = 20,
     words: int = 4,
@@ -70,7 +70,7 @@ def validate(
 
     Parameters
     ----------
-    snr_db
+    margin_db
         Level limit of the mark; None: as the generator makes it.
 
     Returns
@@ -87,8 +87,8 @@ def validate(
     frames = x.shape[-1] // HOP
     per_frame = message.repeat_interleave(frames // words, 1)
     mark = network.watermark(generator, x, per_frame)
-    if snr_db is not None:
-        mark, _ = network.limit(x, mark, snr_db)
+    if margin_db is not None:
+        mark, _ = network.limit(x, mark, margin_db)
     y = x + mark
     figures: dict[str, Any] = {"si_snr": round(float(si_snr(x, y).mean()), 2)}
     others = torch.cat(
