@@ -60,7 +60,7 @@ class LogReader:
         """Return the present checkpoint, its signature and known cosignatures checked."""
         return open_checkpoint(self.checkpoint_note(), self.verifier, self.witnesses.keys)
 
-    def witnessed_note(self) -> str | None:
+    def witnessed(self) -> Checkpoint | None:
         """Return the newest checkpoint that enough witnesses cosigned, None if there is none.
 
         Where the policy asks for nobody, one cosignature by a known witness is enough.
@@ -70,22 +70,20 @@ class LogReader:
         VerificationError
             A kept checkpoint was changed.
         """
+        found = self._witnessed()
+        return None if found is None else found[1]
+
+    def _witnessed(self) -> tuple[str, Checkpoint] | None:
+        """Return the newest witnessed checkpoint, as the note and read."""
         for size in self.cosigned_sizes():
             try:
                 note = read_note(self.folder / COSIGNED / str(size))
             except FileNotFoundError:  # a newer one replaced it meanwhile
                 continue
-            found = open_checkpoint(note, self.verifier, self.witnesses.keys).cosignatures
-            if found and self.witnesses.satisfied(found):
-                return note
+            found = open_checkpoint(note, self.verifier, self.witnesses.keys)
+            if found.cosignatures and self.witnesses.satisfied(found.cosignatures):
+                return note, found
         return None
-
-    def witnessed(self) -> Checkpoint | None:
-        """Return the newest checkpoint that enough witnesses cosigned; see above."""
-        note = self.witnessed_note()
-        if note is None:
-            return None
-        return open_checkpoint(note, self.verifier, self.witnesses.keys)
 
     def cosigned_sizes(self) -> list[int]:
         """Return the sizes whose checkpoints have been cosigned by anyone, largest first."""
@@ -159,11 +157,9 @@ class LogReader:
         checkpoint = open_checkpoint(note, self.verifier)
         if not 0 <= index < checkpoint.size:
             raise InputError(f"no entry {index} in a log of {checkpoint.size}")
-        witnessed = self.witnessed_note()
-        if witnessed is not None:
-            older = open_checkpoint(witnessed, self.verifier)
-            if index < older.size <= checkpoint.size:
-                note, checkpoint = witnessed, older
+        witnessed = self._witnessed()
+        if witnessed is not None and index < witnessed[1].size <= checkpoint.size:
+            note, checkpoint = witnessed
         tree = self.tree(checkpoint.size)
         hashes = merkle.inclusion_proof(tree, index, checkpoint.size)
         merkle.verify_inclusion(tree(0, index), index, checkpoint.size, hashes, checkpoint.root)
