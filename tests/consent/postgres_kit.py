@@ -25,7 +25,9 @@ def fresh_schema() -> Iterator[str]:
     with server.connect() as connection:
         connection.execute(text(f"CREATE SCHEMA {name}"))
     try:
-        url = make_url(POSTGRES).update_query_dict({"options": f"-csearch_path={name}"})
+        url = make_url(POSTGRES).update_query_dict(
+            {"options": f"-csearch_path={name}", "application_name": name}
+        )
         yield url.render_as_string(hide_password=False)
     finally:
         with server.connect() as connection:
@@ -33,8 +35,7 @@ def fresh_schema() -> Iterator[str]:
             connection.execute(
                 text(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE pid <> pg_backend_pid() AND datname = current_database() "
-                    "AND state LIKE 'idle in transaction%'"
+                    f"WHERE application_name = '{name}'"
                 )
             )
             connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
