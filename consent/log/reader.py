@@ -73,6 +73,11 @@ class LogReader:
         found = self._witnessed()
         return None if found is None else found[1]
 
+    def witnessed_note(self) -> str | None:
+        """Return the signed text of :meth:`witnessed`, None if there is none."""
+        found = self._witnessed()
+        return None if found is None else found[0]
+
     def _witnessed(self) -> tuple[str, Checkpoint] | None:
         """Return the newest witnessed checkpoint, as the note and read."""
         for size in self.cosigned_sizes():
