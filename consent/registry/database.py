@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlmodel import Session
 
-from consent.errors import InputError, StorageError
+from consent.errors import InputError, StorageError, VerificationError
 from consent.home import Home
 from consent.locks import FileLock
 from consent.registry.tables import metadata
@@ -28,6 +28,7 @@ _WRITE_LOCK = 0x76697662
 
 #: Options of a connection: what its transactions are for; writing if nothing is said.
 _READ = {"vivavoce_transaction": "read"}
+_SWIFT = {"vivavoce_durable": False}
 
 
 class Database:
@@ -65,15 +66,22 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, durable: bool = True) -> Iterator[Session]:
         """Yield a session whose changes are committed at the end, or rolled back on an error.
 
         There is one writer at a time, in every database: the lock is taken at the start, and
         what the block reads, it may rely on. Rows need no locks of their own.
+
+        Parameters
+        ----------
+        durable
+            Whether the changes must outlive a power cut. A crash of the program loses nothing
+            either way.
         """
+        engine = self.engine if durable else self.engine.execution_options(**_SWIFT)
         with (
             _explained(str(self.engine.url)),
-            Session(self.engine, expire_on_commit=False) as session,
+            Session(engine, expire_on_commit=False) as session,
         ):
             yield session
             session.commit()
@@ -110,6 +118,7 @@ class Database:
             if connection.dialect.name == "postgresql":
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
             config.attributes["connection"] = connection
+            _refuse_foreign(connection)
             try:
                 command.upgrade(config, "head")
             except CommandError as exc:
@@ -118,6 +127,25 @@ class Database:
                     f"which this program does not know (it knows {REVISION!r})",
                     hint="It was written by a newer version: update vivavoce.",
                 ) from exc
+
+
+def _refuse_foreign(connection: Connection) -> None:
+    """Refuse to put tables among those of another program that has taken their names."""
+    names = set(inspect(connection).get_table_names())
+    stamp = _stamp(connection)
+    clash = names & set(metadata.tables) if stamp is None else set()
+    if clash or (stamp is not None and "log_index" not in names):
+        raise VerificationError(
+            f"the database {connection.engine.url.render_as_string()} is not a registry: "
+            f"another program keeps {', '.join(sorted(clash) or ['its tables'])} there",
+            hint="Name a database, or a schema of one, that the registry has for itself.",
+        )
+
+
+def may_write(session: Session) -> bool:
+    """Whether `session` is one of :meth:`Database.write`: a reader may lock no row."""
+    options: Mapping[str, Any] = session.get_bind().get_execution_options()
+    return options.get("vivavoce_transaction") != "read"
 
 
 def _stamp(connection: Connection) -> str | None:
@@ -169,8 +197,17 @@ def _sqlite_engine(url: str, database: str | None) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        match connection.get_execution_options().get("vivavoce_transaction"):
+        options = connection.get_execution_options()
+        match options.get("vivavoce_transaction"):
             case None:
+                # The log is the durable truth: what it holds is derived again from it, and no
+                # entry is projected before it is on the disk. An authorization is not in the
+                # log; lost in a power cut, it was a yes that nobody had used, and what was used
+                # of it is. So it need not wait for the disk: in WAL mode NORMAL loses at most
+                # the last transactions, and never tears one. What is nowhere else (grants,
+                # statements, parties) waits.
+                swift = not options.get("vivavoce_durable", True)
+                connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if swift else 'FULL'}")
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             case "read":
                 connection.exec_driver_sql("BEGIN")
@@ -188,12 +225,15 @@ def _server_engine(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        match connection.get_execution_options().get("vivavoce_transaction"):
+        options = connection.get_execution_options()
+        match options.get("vivavoce_transaction"):
             case None:
                 # The schema's name tells registries in one database apart.
                 schema = "hashtext(coalesce(current_schema(), ''))"
+                swift = not options.get("vivavoce_durable", True)
                 connection.exec_driver_sql(
                     f"SET LOCAL lock_timeout = {_BUSY_TIMEOUT_MS}; "
+                    f"SET LOCAL synchronous_commit = {'off' if swift else 'on'}; "
                     f"SELECT pg_advisory_xact_lock({_WRITE_LOCK}, {schema})"
                 )
             case "read":
