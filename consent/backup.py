@@ -50,6 +50,9 @@ FOLDERS = ("keys", "trust", "policies", "vault", "log")
 REGISTRY = "registry.db"
 FILES = ("config.toml", REGISTRY)
 
+#: Left in the home by a restore: what was erased since has to be erased again.
+RESTORED = ".restored"
+
 
 @dataclass(frozen=True, slots=True)
 class BackupReport:

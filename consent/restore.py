@@ -18,6 +18,7 @@ from consent.backup import (
     FOLDERS,
     MAGIC,
     REGISTRY,
+    RESTORED,
     BackupReport,
     cipher_of,
     entries_of,
@@ -75,6 +76,7 @@ def restore(home: Home, path: Path, passphrase: str, *, force: bool = False) -> 
             shutil.rmtree(staging / "log")
             shutil.copytree(home.log, staging / "log")
         try:
+            (home.root / RESTORED).touch(mode=0o600)
             replaced = _put_aside(home) if in_use else None
             _put_in_place(home, staging)
         except OSError as exc:

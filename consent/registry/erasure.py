@@ -21,6 +21,7 @@ from typing import Any
 from sqlmodel import Session, col, or_, select
 
 from consent import keys
+from consent.backup import RESTORED
 from consent.canonical import canonical, commitment
 from consent.clock import rfc3339
 from consent.errors import InputError, RefusedError, StorageError
@@ -157,6 +158,23 @@ def apply_erasure(
         objects.erase(core, kept, time)
         session.add(kept)
     session.flush()
+
+
+def repeat_after_restore(core: Core) -> None:
+    """Destroy again what a restored backup has brought back of erased parties.
+
+    A database on a server is not in the backup and has erased them already; their files and
+    keys are, and nothing in the log is new to that database.
+    """
+    marker = core.home.root / RESTORED
+    if not marker.exists():
+        return
+    with core.database.read() as session:
+        erased = session.exec(select(PartyRow.ref).where(PartyRow.state == "erased")).all()
+    for ref in erased:
+        _destroy_key_files(core, ref)
+    objects.sweep(core)
+    marker.unlink(missing_ok=True)
 
 
 PROJECTIONS = {"erasure": apply_erasure}

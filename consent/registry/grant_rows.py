@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from consent.credentials.grant import Grant, open_grant
 from consent.errors import RefusedError, VerificationError
 from consent.registry import effects, keyring, rows
 from consent.registry.core import Core
+from consent.registry.database import may_write
 from consent.registry.people import GrantRecord
 from consent.registry.sealing import unseal
 from consent.registry.tables import GrantRow, LogIndexRow, StatusListRow
@@ -49,7 +52,7 @@ def load(core: Core, session: Session, row: GrantRow) -> GrantRecord:
     """
     rows.verify_row(core, row, f"the grant {row.id}")
     token = unseal(core, session, row.owner, row.document, f"grant:{row.id}").decode()
-    grant = open_grant(token)
+    grant = _opened(token)
     for name, value in columns(grant).items():
         if getattr(row, name) != value:
             raise VerificationError(
@@ -59,6 +62,12 @@ def load(core: Core, session: Session, row: GrantRow) -> GrantRecord:
             )
     _check_status(core, session, row)
     return record(core, session, row, grant)
+
+
+@lru_cache(maxsize=4096)
+def _opened(token: str) -> Grant:
+    """Open a document whose row was checked; what a token says never changes."""
+    return open_grant(token)
 
 
 def record(
@@ -101,7 +110,7 @@ def record(
 
 
 def fetch(core: Core, session: Session, grant_id: str) -> GrantRow:
-    """Return the row of a grant, locked for a change and its signatures checked.
+    """Return the row of a grant, its signatures checked; locked, if the session may change it.
 
     Raises
     ------
@@ -110,9 +119,8 @@ def fetch(core: Core, session: Session, grant_id: str) -> GrantRow:
     VerificationError
         It was changed, or deleted.
     """
-    row = session.exec(
-        select(GrantRow).where(GrantRow.id == grant_id).with_for_update()
-    ).one_or_none()
+    query = select(GrantRow).where(GrantRow.id == grant_id)
+    row = session.exec(query.with_for_update() if may_write(session) else query).one_or_none()
     if row is None:
         logged = logged_at(core, session, grant_id)
         if logged is not None:
@@ -169,13 +177,17 @@ def newest_first(
     return query
 
 
+# Built once, for this is asked at every authorization.
+_STATED = (
+    select(LogIndexRow.leaf_index)
+    .where(LogIndexRow.kind == "statement", LogIndexRow.subject == bindparam("ref"))
+    .order_by(col(LogIndexRow.leaf_index))
+)
+
+
 def stated_status(core: Core, session: Session, ref: str) -> str:
     """Return how a grant stands by the statements in the log alone."""
-    places = session.exec(
-        select(LogIndexRow.leaf_index)
-        .where(LogIndexRow.kind == "statement", LogIndexRow.subject == ref)
-        .order_by(col(LogIndexRow.leaf_index))
-    ).all()
+    places = session.execute(_STATED, {"ref": ref}).scalars()
     status = "active"
     for place in places:
         entry = json.loads(core.log.entry(place))

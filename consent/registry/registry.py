@@ -90,6 +90,7 @@ class Registry(Consents):
             reconcile(core)
             with database.read() as session:
                 salts.check_if_noted(core, session)
+            erasure.repeat_after_restore(core)
             policy_history.note(core)
         except BaseException:
             database.close()

@@ -139,6 +139,7 @@ def used_home(home: Home) -> tuple[str, str, str]:
         return registry.log.vkey, receipt.output_id, receipt.leaf_json
 
 
+@pytest.mark.sqlite_only
 def test_a_lost_home_goes_on_from_its_backup(home: Home, tmp_path: Path) -> None:
     vkey, output_id, leaf = used_home(home)
     backup = keys.backup(home, tmp_path / "home.backup", PASSPHRASE)
@@ -208,6 +209,7 @@ def test_a_damaged_or_cut_backup_brings_nothing_back(home: Home, tmp_path: Path)
         assert not list(fresh.keys.iterdir())
 
 
+@pytest.mark.sqlite_only
 def test_restoring_over_a_home_in_use_needs_force_and_loses_nothing(
     home: Home, tmp_path: Path
 ) -> None:
@@ -283,6 +285,7 @@ def test_a_restored_log_is_never_shorter_than_the_one_that_was_here(
         registry.log.verify()
 
 
+@pytest.mark.sqlite_only
 def test_a_log_that_does_not_continue_the_backups_is_put_aside(home: Home, tmp_path: Path) -> None:
     vkey, _, _ = used_home(home)
     keys.backup(home, tmp_path / "b", PASSPHRASE)
@@ -317,6 +320,7 @@ def test_the_backup_of_a_protected_home_needs_both_passphrases(
     protection.forget()
 
 
+@pytest.mark.sqlite_only
 def test_a_lost_home_goes_on_in_every_respect(
     home: Home, clock: FixedClock, tmp_path: Path
 ) -> None:
