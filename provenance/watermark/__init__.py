@@ -1,8 +1,8 @@
-"""The watermark in the sound: the place for a model, empty until one ships.
+"""The watermark in the sound: which model marks, what it promises, and what a reading says.
 
-``seal`` asks :func:`active` for every file. As long as it answers None, manifest, receipt and the
-person at the terminal are told that the file carries no watermark, and a request that requires
-one is refused.
+The sound is marked by a pair of networks (AudioSeal's architecture); the id travels in it as
+words of 16 bits that change over time, held together by a code. docs/watermark.md tells the
+whole, with figures.
 """
 
 from __future__ import annotations
@@ -11,39 +11,80 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from consent.errors import ModelError
 from consent.home import Home
 from provenance.audio.pcm import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of sound that carries a mark.
+
+    Attributes
+    ----------
+    start_s, end_s
+        In seconds.
+    presence
+        Mean probability of being marked over its audible frames, 0 to 1.
+    output_id
+        The id it carries (12 hex digits), None if none could be read.
+    p_value
+        Chance of reading this in sound without the mark, every alignment tried counted in.
+    corrected_bits
+        Bits of the id's code that were heard wrong and set right; 0 without an id.
+    """
+
+    start_s: float
+    end_s: float
+    presence: float
+    output_id: str | None
+    p_value: float
+    corrected_bits: int
+
+
+@dataclass(frozen=True, slots=True)
 class MarkReading:
-    """What was heard of a mark.
+    """What was heard of marks.
 
     Attributes
     ----------
     present
         Whether there is a mark at all.
     output_id
-        The id it carries (12 hex digits), None if none could be read.
+        The id it carries (12 hex digits), None if none could be read. Of several, the one that
+        covers most; see `spans`.
     p_value
         Chance of reading this in sound without the mark, every alignment tried counted in.
+    spans
+        Where, and which; in order, not overlapping.
+    duration_s
+        Of the sound that was read.
+    notes
+        Sentences on what stood in the way: too short, silent, damaged samples.
     """
 
     present: bool
     output_id: str | None
     p_value: float
+    spans: tuple[Span, ...] = ()
+    duration_s: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 class WatermarkModel(Protocol):
     """Something that hides an id in sound and finds it again."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Names the weights, for records that outlive them."""
+        ...
 
     def embed(
-        self, blocks: Iterable[FloatArray], rate: int, output_id: str
+        self, blocks: Iterable[FloatArray], rate: int, output_id: str, strength: float = 1.0
     ) -> Iterator[FloatArray]:
-        """Yield `blocks` (mono, float32, at `rate` Hz) with the id in them, equally long."""
+        """Yield `blocks` (mono, float32, at `rate` Hz) with the id in them, equally long.
+
+        `strength` is a factor on the level of the mark.
+        """
         ...
 
     def read(self, blocks: Iterable[FloatArray], rate: int) -> MarkReading:
@@ -52,17 +93,17 @@ class WatermarkModel(Protocol):
 
 
 def active(home: Home) -> WatermarkModel | None:
-    """Return the model that marks what leaves this home; None, for none ships yet.
+    """Return the model that marks what leaves this home.
+
+    It is the one that ``watermark.model`` of config.toml names, else the one that ships; None
+    if the setting is ``"none"`` or this installation has no weights.
 
     Raises
     ------
     ModelError
-        The configuration names a model: better refused than silently not marked.
+        The configured model is not there or does not load: better refused than silently not
+        marked.
     """
-    wanted = home.setting("watermark", "model")
-    if wanted:
-        raise ModelError(
-            f"the watermark model {wanted!r} is not available: this version has none",
-            hint="Remove watermark.model from config.toml; files will say they carry no watermark.",
-        )
-    return None
+    from provenance.watermark.loader import configured
+
+    return configured(home)

@@ -1,0 +1,164 @@
+"""Finding where in a stretch of sound the words begin, which of the cycle they are, and the id."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from provenance.watermark.coding import WORD_BITS, Code, Decoded, code
+
+WORD_FRAMES = 25
+"""Frames of 20 ms per word: half a second."""
+
+SPEEDS = (1.0, 0.995, 1.005, 0.99, 1.01, 0.985, 1.015, 0.98, 1.02)
+"""Lengths of a word, as shares of the true one: sound may have been played a little off."""
+
+_PROMISING = 3  # offsets that are decoded, of those that make words stand out
+_APART = 3  # frames between offsets that count as two
+_ORDER_FIRST, _ORDER_LAST = 2, 3
+_SURE = -60.0  # log p below which nothing else need be tried
+
+Array = NDArray[np.float32]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Where words lie.
+
+    Attributes
+    ----------
+    start
+        Frame, counted from the beginning of the stream, at which a cycle begins; may lie before
+        the stretch.
+    word
+        Length of a word in frames.
+    """
+
+    start: float
+    word: float
+
+    def words(self, first: int, last: int, cycle: int) -> NDArray[np.intp]:
+        """Return the number in the cycle of the word at each frame from `first` to `last`."""
+        at = (np.arange(first, last) + 0.5 - self.start) / self.word
+        numbers: NDArray[np.intp] = np.floor(at).astype(np.intp) % cycle
+        return numbers
+
+    def near(self, other: Alignment, at: float, cycle: int) -> bool:
+        """Tell whether two place the words alike, within 60 ms, around frame `at`."""
+        one, two = ((at - a.start) / a.word % cycle for a in (self, other))
+        apart = abs(one - two)
+        return min(apart, cycle - apart) * self.word <= _APART
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An id that was decoded from a stretch.
+
+    Attributes
+    ----------
+    log_p
+        Logarithm of the chance of finding any id in this stretch if it had none; every
+        alignment and speed tried is counted in.
+    """
+
+    decoded: Decoded
+    alignment: Alignment
+    log_p: float
+
+
+def alignments_tried(words: int) -> int:
+    """Return how many alignments :func:`search` chooses from."""
+    return WORD_FRAMES * len(SPEEDS) * words
+
+
+def search(soft: Array, first: int, *, book: Code | None = None) -> Found | None:
+    """Decode the most likely id of a stretch.
+
+    Parameters
+    ----------
+    soft : ndarray, shape (frames, 16)
+        Logit of each bit, times how much the frame counts; 0 for frames to be passed over.
+    first
+        Frame of the stream at which the stretch begins.
+
+    Returns
+    -------
+    Found or None
+        None if nothing was heard at all. What is found in sound without an id has a `log_p`
+        of about 0.
+    """
+    book = book or code()
+    if not soft.any():
+        return None
+    total = np.concatenate([np.zeros((1, WORD_BITS)), np.cumsum(soft, axis=0, dtype=np.float64)])
+    best: tuple[Decoded, int, float, float] | None = None
+    for speeds in (SPEEDS[:1], SPEEDS[1:]):
+        for offset, word in _promising(total, speeds):
+            sums = word_sums(total, offset, word)
+            for shift in range(book.words):
+                decoded = book.decode(fold(sums, shift, book.words), order=_ORDER_FIRST)
+                if best is None or decoded.log_p < best[0].log_p:
+                    best = (decoded, shift, offset, word)
+        if best is not None and best[0].log_p < _SURE:
+            break
+    assert best is not None
+    decoded, shift, offset, word = best
+    if decoded.log_p > _SURE:
+        sums = word_sums(total, offset, word)
+        again = book.decode(fold(sums, shift, book.words), order=_ORDER_LAST)
+        decoded = min(again, decoded, key=lambda d: d.log_p)
+    tries = math.log(alignments_tried(book.words))
+    alignment = Alignment(first + offset - shift * word, word)
+    return Found(decoded, alignment, min(0.0, decoded.log_p + tries))
+
+
+def _promising(total: FloatArray, speeds: tuple[float, ...]) -> list[tuple[float, float]]:
+    """Return the (offset, word length) under which the words stand out most.
+
+    Between the wrong boundaries, frames of two words are summed and cancel where these differ.
+    """
+    scored: list[tuple[float, float, float]] = []
+    for speed in speeds:
+        word = WORD_FRAMES * speed
+        for start in range(WORD_FRAMES):
+            energy = float(np.square(word_sums(total, start, word)).sum())
+            scored.append((energy, float(start), word))
+    scored.sort(reverse=True)
+    chosen: list[tuple[float, float]] = []
+    for _, offset, word in scored:
+        if all(
+            word != other or min(abs(offset - o), WORD_FRAMES - abs(offset - o)) >= _APART
+            for o, other in chosen
+        ):
+            chosen.append((offset, word))
+        if len(chosen) == _PROMISING:
+            break
+    return chosen
+
+
+def word_sums(total: FloatArray, offset: float, word: float) -> FloatArray:
+    """Return the sum of each word from running totals of the frames, shape (words, 16).
+
+    Words start at ``offset + k * word``; the first is the one that ends at or before `offset`,
+    cut by the beginning of the stretch, and the last is cut by its end.
+    """
+    last = total.shape[0] - 1
+    count = math.ceil(max(last - offset, 0) / word)
+    edges = np.clip(offset + word * np.arange(-1, count + 1), 0, last)
+    low = np.floor(edges).astype(np.intp)
+    high = np.minimum(low + 1, last)
+    share = (edges - low)[:, None]
+    at_edges = total[low] * (1 - share) + total[high] * share
+    sums: FloatArray = np.diff(at_edges, axis=0)
+    return sums
+
+
+def fold(sums: FloatArray, shift: int, words: int) -> FloatArray:
+    """Add up repetitions: the word after the first (cut) one is number `shift` of the cycle."""
+    folded = np.zeros((words, WORD_BITS))
+    np.add.at(folded, (np.arange(len(sums)) - 1 + shift) % words, sums)
+    return folded

@@ -1,0 +1,325 @@
+"""Reading marks: from what the detector heard to spans with ids, and how sure each is.
+
+1. Stretches that sound marked are cut into windows; each is searched for an id.
+2. What stays without an id is searched again in longer windows, where repetitions add up.
+3. One path through the whole stream says, for every 60 ms, whether there is no mark, a mark, or
+   a mark that says one of the ids found; its changes are the boundaries of the spans.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from provenance.audio.pcm import FloatArray
+from provenance.watermark import MarkReading, Span
+from provenance.watermark.alignment import Alignment, alignments_tried, fold, search, word_sums
+from provenance.watermark.coding import ID_BITS, WORD_BITS, code, log_tail
+from provenance.watermark.listen import STEP, Heard, listen
+from provenance.watermark.model import Networks
+from provenance.watermark.presence import CLIP, FRAMES_PER_S, Calibration, audible
+
+FALSE_ID = 1e-9
+"""An id is reported only if sound without one had no more than this chance of showing any."""
+
+FALSE_MARK = 1e-3
+"""The same, over the whole stream, for a mark without an id."""
+
+MIN_ID_S = 4.0
+"""Marked sound below is too short for an id: its code bits could not prove one."""
+
+USUAL_ID_S = 8.0
+"""From this length on an id can be expected after a change such as MP3."""
+
+_BLOCK = 3  # frames of 20 ms: one step of the path
+_WINDOWS_S = (16, 64, 256)
+_SWITCH = 8.0  # nats that a change of state has to bring
+_UNKNOWN = 0.1  # nats per second by which an id has to be the better explanation of a mark
+_MOST_IDS = 48
+_ALIKE = 10  # frames whose bits say much the same
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """An id that was found somewhere, and where its words lie."""
+
+    output_id: str
+    alignment: Alignment
+
+
+def read(
+    networks: Networks, calibration: Calibration, blocks: Iterable[FloatArray], rate: int
+) -> MarkReading:
+    """Look for marks in a stream of mono blocks at `rate` Hz.
+
+    Samples that are NaN or infinite are read as silence, and a note says so.
+
+    Raises
+    ------
+    InputError
+        The blocks are not mono or the rate is none.
+    """
+    return interpret(listen(networks, blocks, rate), calibration)
+
+
+def interpret(heard: Heard, calibration: Calibration) -> MarkReading:
+    """Say which marks are in what was heard."""
+    notes = []
+    if heard.damaged:
+        notes.append(f"{heard.damaged} samples are not numbers and were read as silence.")
+    loud = audible(heard.level.astype(np.float32))
+    if heard.duration_s < 0.2 or np.count_nonzero(loud) < 10:
+        what = "silent" if heard.duration_s >= 0.2 else f"only {heard.duration_s:.2f} s long"
+        notes.append(
+            f"The sound is {what}: nothing can be said of a mark. It takes about one second of "
+            f"speech, and {USUAL_ID_S:g} seconds for an id."
+        )
+        return MarkReading(False, None, 1.0, (), heard.duration_s, tuple(notes))
+    evidence = calibration.evidence(heard.presence.astype(np.float32), loud)
+    anchors, searched = _anchors(heard, evidence, loud)
+    spans = _spans(heard, calibration, evidence, loud, anchors, max(1, searched))
+    best = _main(spans)
+    if spans and best is None:
+        longest = max(span.end_s - span.start_s for span in spans)
+        if longest < USUAL_ID_S:
+            notes.append(
+                f"The marked sound is too short for an id ({longest:.1f} s; an id needs "
+                f"{MIN_ID_S:g} to {USUAL_ID_S:g} s)."
+            )
+        else:
+            notes.append("There is a mark, but its id cannot be read.")
+    return MarkReading(
+        present=bool(spans),
+        output_id=best,
+        p_value=min((span.p_value for span in spans), default=1.0),
+        spans=tuple(spans),
+        duration_s=heard.duration_s,
+        notes=tuple(notes),
+    )
+
+
+def _main(spans: list[Span]) -> str | None:
+    """Return the id that covers most."""
+    seconds: dict[str, float] = {}
+    for span in spans:
+        if span.output_id is not None:
+            length = span.end_s - span.start_s
+            seconds[span.output_id] = seconds.get(span.output_id, 0.0) + length
+    return max(seconds, key=lambda key: seconds[key]) if seconds else None
+
+
+def _weights(
+    evidence: NDArray[np.float64], loud: NDArray[np.bool_], around: int = FRAMES_PER_S // 2
+) -> NDArray[np.float32]:
+    """Return how much each frame's bits count: by how marked its surroundings sound."""
+    total = np.concatenate([[0.0], np.cumsum(evidence)])
+    at = np.arange(evidence.size)
+    near = total[np.minimum(at + around, at.size)] - total[np.maximum(at - around, 0)]
+    weight = np.where(loud, 1.0, 0.1) / (1 + np.exp(-np.clip(near, -30, 30)))
+    return np.where(weight < 0.02, 0.0, weight).astype(np.float32)
+
+
+def _soft(heard: Heard, weight: NDArray[np.float32], first: int, last: int) -> FloatArray:
+    """Return the weighted bit logits of some frames."""
+    bits = heard.bits[first:last].astype(np.float32) / STEP
+    soft: FloatArray = bits * weight[first:last, None]
+    return soft
+
+
+def _anchors(
+    heard: Heard, evidence: NDArray[np.float64], loud: NDArray[np.bool_]
+) -> tuple[list[Anchor], int]:
+    """Search windows for ids; return those found, and how many windows were tried."""
+    weight = _weights(evidence, loud)
+    explained = np.zeros(heard.frames, bool)
+    anchors: list[Anchor] = []
+    # Later windows overlap earlier ones, but what is tried is tried.
+    plan = [
+        (first, min(first + seconds * FRAMES_PER_S, heard.frames))
+        for seconds in _WINDOWS_S
+        for first in range(0, max(1, heard.frames - seconds * FRAMES_PER_S // 4),
+                           seconds * FRAMES_PER_S // 2)
+    ]  # fmt: skip
+    for first, last in plan:
+        open_frames = ~explained[first:last]
+        left = weight[first:last] * open_frames
+        if left.sum() < MIN_ID_S / 2 * FRAMES_PER_S * 0.5 or len(anchors) >= _MOST_IDS:
+            continue
+        found = search(_soft(heard, weight, first, last) * open_frames[:, None], first)
+        if found is None or found.log_p + math.log(len(plan)) > math.log(FALSE_ID):
+            continue
+        anchor = Anchor(found.decoded.output_id, found.alignment)
+        if not any(
+            anchor.output_id == other.output_id
+            and anchor.alignment.near(other.alignment, (first + last) / 2, code().words)
+            for other in anchors
+        ):
+            anchors.append(anchor)
+        fits = _fit(heard, anchor, first, last)
+        explained[first:last] |= _smoothed(fits, FRAMES_PER_S) > 0
+    return anchors, len(plan)
+
+
+def _fit(heard: Heard, anchor: Anchor, first: int, last: int) -> NDArray[np.float64]:
+    """Return by how many nats each frame's bits speak for an id against random bits."""
+    words = code().encode(anchor.output_id)
+    at = anchor.alignment.words(first, last, len(words))
+    sign = 2.0 * words[at] - 1
+    match = heard.bits[first:last] / STEP * sign
+    # How sure a logit is, measured where it must be right if anything is.
+    slope = _slope(match)
+    nats: NDArray[np.float64] = (math.log(2) - np.logaddexp(0, -slope * match)).sum(1) / _ALIKE
+    return nats
+
+
+def _slope(match: NDArray[np.float64]) -> float:
+    """Return the factor that makes logits calibrated, from some that are mostly right."""
+    mean, variance = float(match.mean()), float(match.var())
+    return min(2.0, max(0.1, 2 * mean / max(variance, 1e-6)))
+
+
+def _smoothed(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    return np.convolve(values, np.ones(min(length, values.size)), "same")
+
+
+def _spans(
+    heard: Heard,
+    calibration: Calibration,
+    evidence: NDArray[np.float64],
+    loud: NDArray[np.bool_],
+    anchors: list[Anchor],
+    searched: int,
+) -> list[Span]:
+    """Follow the best path through the stream; return its marked stretches."""
+    steps = -(-heard.frames // _BLOCK)
+    states = 2 + len(anchors)
+    gain = np.zeros((steps, states), np.float32)
+    marked = _per_block(evidence, steps)
+    gain[:, 1] = marked
+    for number, anchor in enumerate(anchors):
+        fit = _fit(heard, anchor, 0, heard.frames) * loud
+        gain[:, 2 + number] = marked + _per_block(fit, steps) - _UNKNOWN * _BLOCK / FRAMES_PER_S
+    path = _best_path(gain)
+    edges = np.flatnonzero(np.diff(path, prepend=-1, append=-1))
+    spans = []
+    for begin, end in itertools.pairwise(edges):
+        state = int(path[begin])
+        if state == 0:
+            continue
+        first, last = int(begin) * _BLOCK, min(int(end) * _BLOCK, heard.frames)
+        said = anchors[state - 2] if state > 1 else None
+        span = _span(heard, calibration, loud, first, last, said, searched)
+        if span is not None:
+            spans.append(span)
+    return _joined(spans)
+
+
+def _per_block(values: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
+    padded = np.pad(values, (0, steps * _BLOCK - values.size))
+    sums: NDArray[np.float64] = padded.reshape(steps, _BLOCK).sum(1)
+    return sums
+
+
+def _best_path(gain: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return the state of each step on the path that gains most; changes of state cost."""
+    steps, states = gain.shape
+    stay = np.zeros((steps, states), bool)
+    source = np.zeros(steps, np.intp)
+    score = np.zeros(states)
+    for step in range(steps):
+        best = int(score.argmax())
+        source[step] = best
+        stay[step] = score >= score[best] - _SWITCH
+        score = np.maximum(score, score[best] - _SWITCH) + gain[step]
+        score -= score.max()
+    path = np.zeros(steps, np.intp)
+    state = int(score.argmax())
+    for step in range(steps - 1, -1, -1):
+        path[step] = state
+        if not stay[step, state]:
+            state = int(source[step])
+    return path
+
+
+def _span(
+    heard: Heard,
+    calibration: Calibration,
+    loud: NDArray[np.bool_],
+    first: int,
+    last: int,
+    anchor: Anchor | None,
+    searched: int,
+) -> Span | None:
+    """Judge one stretch; None if it proves nothing."""
+    asked = heard.presence[first:last][loud[first:last]].astype(np.float32)
+    if not asked.size:
+        return None
+    cut = np.clip(asked, -CLIP, CLIP)
+    windows = max(1.0, np.count_nonzero(loud) / asked.size)
+    p_value = min(1.0, calibration.p_value(float(cut.mean()), asked.size) * windows)
+    output_id, corrected = None, 0
+    if anchor is not None:
+        log_p, wrong = _proof(heard, loud, first, last, anchor)
+        log_p += math.log(searched)
+        if log_p <= math.log(FALSE_ID):
+            output_id, corrected = anchor.output_id, wrong
+            p_value = min(p_value, math.exp(max(log_p, -700)))
+        else:  # a piece of an id that was proven elsewhere: enough to know it again
+            log_p -= (ID_BITS) * math.log(2) + math.log(alignments_tried(code().words))
+            if log_p <= math.log(FALSE_ID):
+                output_id, corrected = anchor.output_id, wrong
+                p_value = min(p_value, math.exp(max(log_p, -700)))
+    if output_id is None and p_value > FALSE_MARK:
+        return None
+    presence = 1 / (1 + np.exp(-asked.astype(np.float64)))
+    return Span(
+        start_s=round(first / FRAMES_PER_S, 2),
+        end_s=round(min(last / FRAMES_PER_S, heard.duration_s), 2),
+        presence=round(float(presence.mean()), 4),
+        output_id=output_id,
+        p_value=p_value,
+        corrected_bits=corrected,
+    )
+
+
+def _proof(
+    heard: Heard, loud: NDArray[np.bool_], first: int, last: int, anchor: Anchor
+) -> tuple[float, int]:
+    """Return how improbable the id's match in a stretch is by chance, and its wrong bits."""
+    soft = heard.bits[first:last] / STEP * np.where(loud[first:last], 1.0, 0.1)[:, None]
+    total = np.concatenate([np.zeros((1, WORD_BITS)), np.cumsum(soft, axis=0)])
+    words = code().encode(anchor.output_id)
+    shift = round((first - anchor.alignment.start) / anchor.alignment.word)
+    offset = anchor.alignment.start + shift * anchor.alignment.word - first
+    folded = fold(word_sums(total, offset, anchor.alignment.word), shift, len(words))
+    match = folded * (2.0 * words - 1)
+    log_p = log_tail(np.abs(match).ravel(), float(match.sum())) + ID_BITS * math.log(2)
+    log_p += math.log(alignments_tried(len(words)))
+    return min(0.0, log_p), int(np.count_nonzero(match < 0))
+
+
+def _joined(spans: list[Span]) -> list[Span]:
+    """Join neighbours that say the same."""
+    joined: list[Span] = []
+    for span in spans:
+        last = joined[-1] if joined else None
+        if last and last.output_id == span.output_id and span.start_s - last.end_s < 0.5:
+            length, more = last.end_s - last.start_s, span.end_s - span.start_s
+            joined[-1] = Span(
+                start_s=last.start_s,
+                end_s=span.end_s,
+                presence=round(
+                    (last.presence * length + span.presence * more) / (length + more), 4
+                ),
+                output_id=last.output_id,
+                p_value=min(last.p_value, span.p_value),
+                corrected_bits=last.corrected_bits + span.corrected_bits,
+            )
+        else:
+            joined.append(span)
+    return joined
