@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from consent.errors import RefusedError
@@ -21,7 +22,7 @@ from consent.registry import grant_rows, reservations, voices
 from consent.registry.core import Core
 from consent.registry.facts import facts
 from consent.registry.requests import AuthorizationRequest, VoiceUse
-from consent.registry.tables import GrantRow
+from consent.registry.tables import GrantRow, PersonKeyRow, StatusListRow
 
 #: How many grants that have ended are looked at for the reasons of a refusal.
 _ENDED = 20
@@ -75,7 +76,7 @@ def cover(core: Core, session: Session, request: AuthorizationRequest, now: date
     covers: list[Cover] = []
     told: dict[str, GrantFacts | None] = {}
     for voice in request.voices:
-        registered = voices.find(core, session, voice.voice) is not None
+        registered = voices.is_registered(core, session, voice.voice)
         if registered and voice.basis == "grant":
             decision, chosen, found = _choose(core, session, request, voice, now)
             if chosen is not None:
@@ -129,40 +130,58 @@ def _candidates(
             )
         yield row
         return
-    in_force = (
-        GrantRow.status == "active",
-        GrantRow.valid_from <= now,
-        GrantRow.valid_until > now,
-    )
     seen: set[str] = set()
-    found = _next(session, request, voice, None, in_force)
+    found = _next(session, _IN_FORCE, request, voice, now)
     while found is not None:
-        seen.add(found.id)
-        yield found
-        found = _next(session, request, voice, found.leaf_index, in_force)
-    found = _next(session, request, voice, None)
+        seen.add(found[0].id)
+        yield found[0]
+        found = _next(session, _IN_FORCE, request, voice, now, found[0])
+    found = _next(session, _ANY, request, voice, now)
     for _ in range(_ENDED + len(seen)):
         if found is None:
             return
-        if found.id not in seen:
-            yield found
-        found = _next(session, request, voice, found.leaf_index)
+        if found[0].id not in seen:
+            yield found[0]
+        found = _next(session, _ANY, request, voice, now, found[0])
+
+
+# Built once, for this is asked at every authorization. What is asked of a grant next comes
+# along: the session remembers it for as long as somebody holds it.
+_ANY = (
+    select(GrantRow, PersonKeyRow, StatusListRow)
+    .join(PersonKeyRow, col(PersonKeyRow.party_id) == GrantRow.owner, isouter=True)
+    .join(StatusListRow, col(StatusListRow.list_id) == GrantRow.status_list, isouter=True)
+    .where(
+        GrantRow.voice == bindparam("voice"),
+        GrantRow.licensee == bindparam("licensee"),
+        GrantRow.leaf_index < bindparam("before"),
+    )
+    .order_by(col(GrantRow.leaf_index).desc())
+    .limit(1)
+)
+_IN_FORCE = _ANY.where(
+    GrantRow.status == "active",
+    GrantRow.valid_from <= bindparam("now"),
+    GrantRow.valid_until > bindparam("now"),
+)
+_NEWEST = 2**62
 
 
 def _next(
     session: Session,
+    query: Any,
     request: AuthorizationRequest,
     voice: VoiceUse,
-    before: int | None,
-    conditions: tuple[Any, ...] = (),
-) -> GrantRow | None:
-    """Return the newest candidate older than the log's entry `before`."""
-    query = select(GrantRow).where(
-        GrantRow.voice == voice.voice, GrantRow.licensee == request.licensee, *conditions
-    )
-    if before is not None:
-        query = query.where(GrantRow.leaf_index < before)
-    return session.exec(query.order_by(col(GrantRow.leaf_index).desc()).limit(1)).one_or_none()
+    now: datetime,
+    after: GrantRow | None = None,
+) -> tuple[GrantRow, PersonKeyRow | None, StatusListRow | None] | None:
+    """Return the newest candidate older than `after`, with what it needs to be opened."""
+    before = _NEWEST if after is None else after.leaf_index
+    values: dict[str, Any] = {"voice": voice.voice, "licensee": request.licensee, "before": before}
+    if query is _IN_FORCE:
+        values["now"] = now
+    found = session.execute(query, values).first()
+    return None if found is None else (found[0], found[1], found[2])
 
 
 def _ask(

@@ -8,13 +8,17 @@ state. That a row was deleted, or an older state put back, the log shows (``chec
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlmodel import Session
 
 from consent.canonical import canonical
 from consent.clock import rfc3339
 from consent.errors import VerificationError
+from consent.identity.did import public_from_did
 from consent.registry.core import Core
 from consent.registry.tables import Table
 
@@ -23,7 +27,20 @@ STATE: dict[str, tuple[str, ...]] = {
     "grants": ("status", "status_since", "status_checked_at", "superseded_by", "used_ms"),
 }
 
+_Row = TypeVar("_Row", bound=Table)
 _SIGNATURES = ("signature", "state_signature")
+
+
+def held(session: Session, table: type[_Row], key: Any) -> _Row | None:
+    """Return the row of a primary key, asked for once in a session.
+
+    A session forgets rows that nobody holds; those of keys and parties are asked for with
+    every document.
+    """
+    row: _Row | None = session.get(table, key)
+    if row is not None:
+        session.info.setdefault("held", {})[table, key] = row
+    return row
 
 
 def sign_row(core: Core, row: Table) -> None:
@@ -38,7 +55,18 @@ def sign_state(core: Core, row: Table) -> None:
 
 def intact(core: Core, row: Table) -> bool:
     """Whether `row` is, in all its parts, as this registry signed it."""
-    public = core.key.public_key()
+    values = tuple(getattr(row, name) for name in type(row).model_fields)
+    try:
+        return _intact(core.did, type(row), values)
+    except TypeError:  # a value that no row of ours has
+        return False
+
+
+@lru_cache(maxsize=8192)
+def _intact(did: str, table: type[Table], values: tuple[Any, ...]) -> bool:
+    """Check the signatures of a row with these values; the same values need it once."""
+    row = table(**dict(zip(table.model_fields, values, strict=True)))
+    public = Ed25519PublicKey.from_public_bytes(public_from_did(did))
     try:
         signature: str = row.signature  # type: ignore[attr-defined]
         public.verify(bytes.fromhex(signature), _static(row))

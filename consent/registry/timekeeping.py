@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from consent.clock import rfc3339
 from consent.errors import RefusedError, VerificationError
@@ -23,6 +23,7 @@ ADJUSTMENT = timedelta(minutes=5)
 # How far the memory may lag: not every request has to write it down.
 _LAG = timedelta(minutes=1)
 _KEY = "clock"
+_NOTED = select(MetaRow.value).where(MetaRow.key == _KEY)
 
 
 def checked_now(core: Core, session: Session) -> datetime:
@@ -55,24 +56,26 @@ def latest(session: Session) -> datetime | None:
     VerificationError
         The note was changed.
     """
-    row = session.get(MetaRow, _KEY)
-    if row is None:
+    value = session.execute(_NOTED).scalar()
+    if value is None:
         return None
     try:
-        seen = datetime.fromisoformat(row.value)
+        seen = datetime.fromisoformat(value)
     except ValueError:
         seen = None
     if seen is None or seen.tzinfo is None:
         raise VerificationError(
-            f"the registry's note of the time it has seen was changed: {row.value!r}",
+            f"the registry's note of the time it has seen was changed: {value!r}",
             hint="Restore the registry from a backup: vivavoce keys restore FILE",
         )
+    session.info[_KEY] = seen
     return seen
 
 
 def note(session: Session, moment: datetime) -> None:
     """Remember that it has been `moment`."""
-    seen = latest(session)
+    # What this transaction has read cannot have changed meanwhile: there is one writer.
+    seen = session.info.get(_KEY) or latest(session)
     if seen is None or moment >= seen + _LAG:
         put(session, moment)
 
@@ -80,6 +83,7 @@ def note(session: Session, moment: datetime) -> None:
 def put(session: Session, moment: datetime) -> None:
     """Remember `moment` as the latest time, whatever was remembered before."""
     session.merge(MetaRow(key=_KEY, value=rfc3339(moment)))
+    session.info[_KEY] = moment
 
 
 def last_entry(core: Core) -> datetime | None:

@@ -99,6 +99,15 @@ def find(core: Core, session: Session, name: str) -> RegisteredVoice | None:
     return None
 
 
+def is_registered(core: Core, session: Session, name: str) -> bool:
+    """Whether a voice is somebody's; raises as :func:`find` does."""
+    row = session.get(VoiceRow, name)
+    if row is None:
+        return find(core, session, name) is not None
+    rows.verify_row(core, row, f"the voice {row.name}")
+    return True
+
+
 def _read(core: Core, session: Session, row: VoiceRow) -> RegisteredVoice:
     rows.verify_row(core, row, f"the voice {row.name}")
     alias = ""
