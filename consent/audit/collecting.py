@@ -57,13 +57,13 @@ class Auditor:
     Raises
     ------
     VerificationError
-        The log does not have the root that its checkpoint signs.
+        The log was changed: every entry and hash of it is checked first.
     """
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.core = core_of(registry)
-        self.view = LogView(registry.log)
+        self.view = LogView.verified(registry.log)
 
     @cached_property
     def changes(self) -> ChangeIndex:
@@ -156,6 +156,7 @@ class Auditor:
         for grant in grants:
             by_voice.setdefault(grant.voice, []).append(grant)
         found: dict[str, list[Use]] = {}
+        authorized: dict[str, str] = {}
         unknown: list[str] = []
         hints = self._hints()
         for index, entry in self.view.entries(containing=_OUTPUTS):
@@ -175,11 +176,15 @@ class Auditor:
                         )
                     use = _use(index, entry, said, voice, grant_id)
                     found.setdefault(output_id, []).append(use)
+                    authorized[output_id] = str(entry["authorization"])
             elif output_id in found:
                 found[output_id] = [_outcome(use, index, entry) for use in found[output_id]]
         jobs = self._jobs(found)
-        uses = [self._decorated(use, jobs) for several in found.values() for use in several]
-        return uses, unknown
+        return [
+            _named(use, jobs.get((output_id, authorized[output_id])))
+            for output_id, several in found.items()
+            for use in several
+        ], unknown
 
     def _opened(
         self,
@@ -240,17 +245,12 @@ class Auditor:
                 )
         return found
 
-    def _decorated(self, use: Use, jobs: Mapping[tuple[str, str], Job]) -> Use:
-        entry = self.view.entry(use.index)
-        job = jobs.get((use.output_id, str(entry["authorization"])))
-        if job is None:
-            return use  # an older database under a newer log does not know the job
-        return dataclasses.replace(
-            use,
-            work=job.work,
-            identifier=job.identifier,
-            title=job.title,
-        )
+
+def _named(use: Use, job: Job | None) -> Use:
+    """Return a use with the names that people know it by."""
+    if job is None:
+        return use  # an older database under a newer log does not know the job
+    return dataclasses.replace(use, work=job.work, identifier=job.identifier, title=job.title)
 
 
 def _use(

@@ -31,8 +31,7 @@ def check_completeness(
         reader = LogReader(folder, verifier)
         then = open_checkpoint(bundle.log.checkpoint, verifier)
         now = reader.check_extends(then)
-        reader.verify()
-        view = LogView(reader)
+        view = LogView.verified(reader)
         index = ChangeIndex(view.entries(containing=MARKS))
         outcomes = _outcomes(view)
     except (VivavoceError, ValueError, KeyError, TypeError) as exc:

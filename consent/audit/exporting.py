@@ -65,8 +65,7 @@ def export_audit(registry: Registry, folder: Path) -> AuditExport:
     StorageError
         The folder cannot be written to.
     """
-    registry.log.verify()
-    view = LogView(registry.log)
+    view = LogView.verified(registry.log)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):

@@ -150,6 +150,10 @@ def say_what_is_not_covered(
         "signed by the registry, in no entry of the log."
     )
     said.append("Times: they are those of the registry's clock. The order of entries is proved.")
+    if log is None and any(output.outcome is None for output in bundle.outputs):
+        said.append(
+            "That outputs without an outcome have none in the log: a copy of it shows that (--log)."
+        )
     if bundle.grants:
         said += (
             []

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from consent.errors import InputError, VerificationError
-from consent.log import LogReader, format_proof, open_checkpoint
+from consent.log import LogReader, format_proof, open_checkpoint, tiles
 from consent.log.merkle import NodeHash, inclusion_proof, leaf_hash, verify_inclusion
 
 
@@ -45,9 +45,23 @@ class LogView:
 
         It is not when an entry at `indexes` is younger; then the present one is taken.
         """
-        witnessed = log.witnessed()
-        if witnessed is not None and max(indexes, default=-1) < witnessed.size:
-            return cls(log, log.witnessed_note())
+        note = log.witnessed_note()
+        if note is not None:
+            view = cls(log, note)
+            if max(indexes, default=-1) < view.size:
+                return view
+        return cls(log)
+
+    @classmethod
+    def verified(cls, log: LogReader) -> LogView:
+        """Return the log as it is now, every entry and hash of it checked.
+
+        Raises
+        ------
+        VerificationError
+            The log was changed; the message names the file.
+        """
+        log.verify()
         return cls(log)
 
     @property
@@ -84,6 +98,8 @@ class LogView:
     def leaves(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield (place, entry) in the order of the log, each checked against its hash.
 
+        That the hashes lead to the root, :meth:`LogReader.verify` checks.
+
         Raises
         ------
         VerificationError
@@ -93,8 +109,13 @@ class LogView:
         start = max(start, 0)
         if start >= end:
             return
+        hashes = b""
         for index, found in enumerate(self.log.entries(start, end), start):
-            if leaf_hash(found) != self._tree(0, index):
+            number, place = divmod(index, tiles.WIDTH)
+            if not hashes or place == 0:
+                width = tiles.tile_width(0, number, self.size)
+                hashes = tiles.read_tile(self.log.folder, 0, number, width)
+            if leaf_hash(found) != hashes[tiles.HASH * place : tiles.HASH * (place + 1)]:
                 raise VerificationError(f"entry {index} of the log does not fit its leaf hash")
             yield index, found
 

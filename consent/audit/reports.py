@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from consent.audit.collecting import Auditor
+from consent.audit.collecting import Auditor, core_of
 from consent.audit.documents import sign_document
 from consent.audit.listing import Filter, LogLine, log_lines
 from consent.audit.logview import LogView
@@ -86,7 +86,7 @@ def statement_of_use(
 
 def signed_statement(registry: Registry, statement: StatementOfUse) -> dict[str, Any]:
     """Return a statement as a document that the registry signs (docs/formats.md)."""
-    return sign_document(statement.to_json(), Auditor(registry).core.key)
+    return sign_document(statement.to_json(), core_of(registry).key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def orphans(registry: Registry, claims: Iterable[Claim] = ()) -> OrphanReport:
 
 def known_outputs(registry: Registry) -> list[KnownOutput]:
     """Return every output of the registry, oldest first."""
-    with Auditor(registry).core.database.read() as session:
+    with core_of(registry).database.read() as session:
         rows = session.exec(select(ReceiptRow).order_by(col(ReceiptRow.leaf_index))).all()
         return [
             KnownOutput(
@@ -151,12 +151,12 @@ def known_outputs(registry: Registry) -> list[KnownOutput]:
 
 def log_listing(registry: Registry, wanted: Filter | None = None) -> Iterator[LogLine]:
     """Yield the entries of the registry's log in words."""
-    yield from log_lines(LogView(registry.log), wanted)
+    yield from log_lines(LogView.verified(registry.log), wanted)
 
 
 def policy_history(registry: Registry) -> list[PolicyChange]:
     """Return when which policies were in force, oldest first."""
-    return policy_changes(LogView(registry.log).entries(containing=MARKS))
+    return policy_changes(LogView.verified(registry.log).entries(containing=MARKS))
 
 
 def only_known(registry: Registry, output_ids: Iterable[str]) -> list[str]:

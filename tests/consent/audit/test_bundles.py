@@ -42,8 +42,9 @@ from consent.audit.verifying import (
     verify_bundle,
 )
 from consent.clock import FixedClock
-from consent.credentials.grant import Basis
+from consent.credentials.grant import Basis, StatusEntry, suspension_list_id
 from consent.credentials.statement import draft_statement
+from consent.credentials.status import StatusList
 from consent.errors import InputError, RefusedError, StorageError, VerificationError
 from consent.home import Home
 from consent.log import Log
@@ -203,6 +204,36 @@ def test_a_key_that_is_found_to_be_stolen_is_told(stage: Stage) -> None:
     bundle = make_bundle(stage.registry, [output_id])
     assert bundle["grants"][0]["status"] == "key-not-valid"
     assert checked(stage, bundle).problems == []
+
+
+def test_a_grant_ended_by_the_rights_holders_own_status_list_carries_that_entry(
+    stage: Stage, clock: FixedClock
+) -> None:
+    listed = StatusEntry("https://anna.example/status", 5)
+    grant = stage.grant(status=listed, status_interval_s=86_400)
+    hear(stage, listed.list_id, ())
+    output_id = publish(stage)
+    clock.advance(timedelta(minutes=1))
+    hear(stage, listed.list_id, (listed.index,))
+    assert stage.registry.grant(grant.id).status == "revoked"
+    for redacted in (False, True):
+        bundle = make_bundle(stage.registry, [output_id], redacted=redacted)
+        (change,) = bundle["grants"][0]["history"]
+        assert json.loads(change["entry"]["leaf"])["kind"] == "status-list"
+        assert checked(stage, bundle).problems == []
+
+
+def hear(stage: Stage, list_id: str, revoked: tuple[int, ...]) -> None:
+    """Let Anna's own status lists come in, these places revoked and nothing suspended."""
+    key = stage.registry.signing_key(stage.anna.id)
+    assert key is not None
+    for name, places in ((list_id, revoked), (suspension_list_id(list_id), ())):
+        bits = StatusList()
+        for place in places:
+            bits.set(place)
+        now = stage.now()
+        waiting = bits.to_credential(stage.anna.did, name, now, now + timedelta(days=1))
+        stage.registry.import_status_list(waiting.sign(key))
 
 
 def test_after_an_erasure_only_the_redacted_form_can_be_made_and_still_holds(stage: Stage) -> None:
@@ -415,7 +446,9 @@ def said_without_proof(path: tuple[str | int, ...]) -> bool:
 
 
 def leaves_out(path: tuple[str | int, ...], old: Any, new: Any) -> bool:
-    """Whether the change only leaves outputs, or the newest word on a grant, out."""
+    """Whether the change only leaves out outputs, outcomes, or words on a grant."""
+    if path[-1] == "outcome" and new is None:
+        return True
     return isinstance(old, list) and isinstance(new, list) and path[-1] in ("outputs", "history")
 
 
