@@ -44,6 +44,8 @@ class Phase:
         Of the losses.
     settle
         Begin the phase from the running average of the weights.
+    only
+        What is trained: ``all``, the ``detector``, or its last layer, the ``head``.
     chances
         See :class:`provenance.watermark.training.augment.Chances`.
     """
@@ -67,6 +69,7 @@ class Phase:
     presence_weight: float = 0.5
     loud_weight: float = 0.1
     settle: bool = False
+    only: str = "all"
     chances: Chances = field(default_factory=Chances)
 
 
@@ -141,6 +144,9 @@ class Config:
             raise InputError(f"{name} is not a curriculum: {exc}") from exc
         if not config.phases:
             raise InputError(f"{name} has no phase")
+        for phase in config.phases:
+            if phase.only not in {"all", "detector", "head"}:
+                raise InputError(f"{name}: only = {phase.only!r}; give all, detector or head")
         return config
 
     def to_json(self) -> dict[str, Any]:

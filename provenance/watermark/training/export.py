@@ -46,10 +46,11 @@ def networks(state: dict[str, Any]) -> tuple[Any, Any]:
     return generator.eval(), detector.eval()
 
 
-def write(model: Any, seanet: dict[str, Any], path: Path) -> str:
+def write(model: Any, seanet: dict[str, Any], path: Path, margin_db: float | None = None) -> str:
     """Write one network in half precision, as ``AudioSeal.load_...`` opens it; return its sha256.
 
-    The file is audioseal's own form: ``{"xp.cfg": card, "model": weights}``.
+    The file is audioseal's own form: ``{"xp.cfg": card, "model": weights}``. The card also says
+    `margin_db`, the limit the pair was trained with, which audioseal passes over.
     """
     import torch
 
@@ -66,6 +67,7 @@ def write(model: Any, seanet: dict[str, Any], path: Path) -> str:
             "trim_right_ratio": 1.0,
         },
         "detector": {"output_dim": 32},
+        "margin_db": margin_db,
     }
     buffer = io.BytesIO()
     torch.save({"xp.cfg": settings, "model": weights}, buffer)
@@ -117,7 +119,7 @@ def export(
     )
     folder.mkdir(parents=True, exist_ok=True)
     digests = {
-        name: write(model, seanet, folder / name)
+        name: write(model, seanet, folder / name, margin_db)
         for name, model in zip((GENERATOR, DETECTOR), networks(state), strict=True)
     }
     # Measured is what was written, as others will open it.
@@ -162,6 +164,7 @@ def compact(log: Path, every: int = 500) -> list[dict[str, Any]]:
         entry = json.loads(line)
         if "validation" in entry:
             rows.append(entry)
+        if "validation" in entry or "config" in entry:
             continue
         for key, value in entry.items():
             if isinstance(value, int | float) and key != "step":

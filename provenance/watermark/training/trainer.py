@@ -290,6 +290,11 @@ class Trainer:
     def advance(self, augmenter: Augmenter) -> dict[str, Tensor]:
         """Take one step."""
         phase = self.config.phases[self.phase]
+        head = set(self.detector.detector[1].parameters())
+        for parameter in self.generator.parameters():
+            parameter.requires_grad_(phase.only == "all")
+        for parameter in self.detector.parameters():
+            parameter.requires_grad_(phase.only != "head" or parameter in head)
         parts = self.forward(self.draw(phase), phase, augmenter)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(parts["total"])
@@ -363,6 +368,7 @@ class Trainer:
         begun = time.monotonic()
         until = None if steps is None else self.step + steps
         marked_time, marked_step = begun, self.step
+        self._log({"step": self.step, "config": self.config.to_json()}, lambda _: None)
         while not self.finished and time.monotonic() - begun < seconds and self.step != until:
             if stop():
                 break
