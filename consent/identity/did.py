@@ -6,6 +6,8 @@ the key (w3c-ccg.github.io/did-key-spec). Nothing has to be looked up to check a
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from consent.errors import InputError
 
 _PREFIX = "did:key:z"
@@ -46,6 +48,7 @@ def did_from_public(raw32: bytes) -> str:
     return _PREFIX + _encode(_MULTICODEC + raw32)
 
 
+@lru_cache(maxsize=4096)
 def public_from_did(did: str) -> bytes:
     """Return the 32 bytes of the public key in `did`.
 

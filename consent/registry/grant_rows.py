@@ -81,7 +81,7 @@ def record(
             fault = "it is no party's key here"
         else:
             fault = key.fault_at(row.leaf_index, row.created_at) or ""
-    status_list = session.get(StatusListRow, row.status_list)
+    status_list = rows.held(session, StatusListRow, row.status_list)
     return GrantRecord(
         id=row.id,
         digest=row.digest,

@@ -34,14 +34,7 @@ from consent.registry.people import GrantRecord, Party, RegisteredVoice
 from consent.registry.placing import Place
 from consent.registry.projections import adopt
 from consent.registry.sealing import seal
-from consent.registry.tables import (
-    GrantRow,
-    LogIndexRow,
-    PartyKeyRow,
-    PersonKeyRow,
-    StatusListRow,
-    Table,
-)
+from consent.registry.tables import GrantRow, LogIndexRow
 
 _CHUNK = 500
 
@@ -107,7 +100,6 @@ class Intake:
         """Put the checked grants into the log and the database."""
         new = [grant for grant in self.grants if self.places[grant.id].new]
         appended = self.ledger.append_all([self._entry(grant) for grant in new])
-        held = self._hold()
         indices = {grant.id: index for grant, (index, _) in zip(new, appended, strict=True)}
         taken = [self._row(grant, indices.get(grant.id)) for grant in self.grants]
         self.session.add_all(taken)
@@ -117,26 +109,10 @@ class Intake:
         for row in taken:
             if not self.places[row.id].new:
                 adopt(self.core, self.session, row)
-        records = [
+        return [
             grant_rows.record(self.core, self.session, row, grant)
             for row, grant in zip(taken, self.grants, strict=True)
         ]
-        del held
-        return records
-
-    def _hold(self) -> list[Table]:
-        """Return the rows all grants ask for: the session forgets what nobody holds."""
-        dids = {grant.issuer_did for grant in self.grants}
-        lists = {grant.status_entry.list_id for grant in self.grants}
-        held: list[Table] = []
-        for table, column, values in (
-            (PartyKeyRow, PartyKeyRow.did, dids),
-            (PersonKeyRow, PersonKeyRow.party_id, set(self._parties)),
-            (StatusListRow, StatusListRow.list_id, lists),
-        ):
-            for chunk in _chunks(sorted(values)):
-                held += self.session.exec(select(table).where(col(column).in_(chunk))).all()
-        return held
 
     # -- What is known already ----------------------------------------------------------
 

@@ -31,7 +31,7 @@ def key_of(core: Core, session: Session, did: str) -> PartyKey | None:
     VerificationError
         Its row was changed.
     """
-    row = session.get(PartyKeyRow, did)
+    row = rows.held(session, PartyKeyRow, did)
     return None if row is None else read_key(core, row)
 
 

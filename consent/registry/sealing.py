@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlmodel import Session
 
 from consent.errors import VerificationError
+from consent.registry import rows
 from consent.registry.core import Core
 from consent.registry.tables import PersonKeyRow
 
@@ -34,7 +35,7 @@ def unseal(core: Core, session: Session, party_id: str, sealed: str, context: st
 
 
 def _wrapped(session: Session, party_id: str) -> str:
-    row = session.get(PersonKeyRow, party_id)
+    row = rows.held(session, PersonKeyRow, party_id)
     if row is None:
         raise VerificationError(
             f"the key of the party {party_id} is gone from the registry",
