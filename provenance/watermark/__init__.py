@@ -8,8 +8,8 @@ whole, with figures.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from consent.home import Home
 from provenance.audio.pcm import FloatArray
@@ -68,6 +68,10 @@ class MarkReading:
     spans: tuple[Span, ...] = ()
     duration_s: float = 0.0
     notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
 
 
 class WatermarkModel(Protocol):

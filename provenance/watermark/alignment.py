@@ -18,7 +18,6 @@ SPEEDS = (1.0, 0.995, 1.005, 0.99, 1.01, 0.985, 1.015, 0.98, 1.02)
 
 _PROMISING = 3  # offsets that are decoded, of those that make words stand out
 _APART = 3  # frames between offsets that count as two
-_ORDER_FIRST, _ORDER_LAST = 2, 3
 _SURE = -60.0  # log p below which nothing else need be tried
 
 Array = NDArray[np.float32]
@@ -95,22 +94,18 @@ def search(soft: Array, first: int, *, book: Code | None = None) -> Found | None
     if not soft.any():
         return None
     total = np.concatenate([np.zeros((1, WORD_BITS)), np.cumsum(soft, axis=0, dtype=np.float64)])
-    best: tuple[Decoded, int, float, float] | None = None
+    ranked: list[tuple[float, int, float, float]] = []
     for speeds in (SPEEDS[:1], SPEEDS[1:]):
         for offset, word in _promising(total, speeds):
             sums = word_sums(total, offset, word)
             for shift in range(book.words):
-                decoded = book.decode(fold(sums, shift, book.words), order=_ORDER_FIRST)
-                if best is None or decoded.log_p < best[0].log_p:
-                    best = (decoded, shift, offset, word)
-        if best is not None and best[0].log_p < _SURE:
+                close = book.closeness(fold(sums, shift, book.words))
+                ranked.append((close, shift, offset, word))
+        ranked.sort(reverse=True)
+        _, shift, offset, word = ranked[0]
+        decoded = book.decode(fold(word_sums(total, offset, word), shift, book.words))
+        if decoded.log_p < _SURE:
             break
-    assert best is not None
-    decoded, shift, offset, word = best
-    if decoded.log_p > _SURE:
-        sums = word_sums(total, offset, word)
-        again = book.decode(fold(sums, shift, book.words), order=_ORDER_LAST)
-        decoded = min(again, decoded, key=lambda d: d.log_p)
     tries = math.log(alignments_tried(book.words))
     alignment = Alignment(first + offset - shift * word, word)
     return Found(decoded, alignment, min(0.0, decoded.log_p + tries))

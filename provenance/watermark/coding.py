@@ -24,7 +24,7 @@ from consent.errors import InputError
 
 ID_BITS = 48
 WORD_BITS = 16
-CYCLE = 16
+CYCLE = 20
 """Words until the code begins again."""
 
 CODE_BITS = CYCLE * WORD_BITS
@@ -58,7 +58,7 @@ class Decoded:
     heard: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Code:
     """A linear code of the id over a cycle of words, made different from every shift of itself.
 
@@ -67,10 +67,13 @@ class Code:
     generator : ndarray of uint8, shape (48, words * 16)
     mask : ndarray of uint8, shape (words * 16,)
         Added to every codeword: no codeword is constant, none is the shift of another.
+    rows
+        The generator's rows and an identity matrix beside them, as integers.
     """
 
     generator: BitArray
     mask: BitArray
+    rows: tuple[int, ...]
 
     @property
     def words(self) -> int:
@@ -93,16 +96,39 @@ class Code:
         order
             How many of the 48 most reliable bits may be wrong together.
         """
-        heard = np.where(self.mask, -1.0, 1.0) * -soft.reshape(-1)  # positive: 0 of the bare code
-        codeword, information = _ordered_statistics(self.generator, heard, order)
-        sign = 1.0 - 2.0 * codeword
-        match = sign * heard
+        heard = self._bare(soft)
+        codeword, information = self._closest(heard, order)
+        match = (1.0 - 2.0 * codeword) * heard
         return Decoded(
-            output_id=_hex(information),
+            output_id=np.packbits(information).tobytes().hex(),
             log_p=ID_BITS * math.log(2) + log_tail(np.abs(heard), float(match.sum())),
             corrected=int(np.count_nonzero(match < 0)),
             heard=int(np.count_nonzero(heard)),
         )
+
+    def closeness(self, soft: FloatArray, *, order: int = 2) -> float:
+        """Return how far the closest codeword stands out: its correlation over that of noise."""
+        heard = self._bare(soft)
+        codeword, _ = self._closest(heard, order)
+        size = math.sqrt(float(np.square(heard).sum()))
+        return float(((1.0 - 2.0 * codeword) * heard).sum()) / size if size else 0.0
+
+    def _bare(self, soft: FloatArray) -> FloatArray:
+        """Take the mask off; positive stands for 0 of the bare code."""
+        return np.where(self.mask, soft.reshape(-1), -soft.reshape(-1))
+
+    def _closest(self, heard: FloatArray, order: int) -> tuple[BitArray, BitArray]:
+        """Return the codeword that correlates best with `heard`, and its information.
+
+        The code is re-encoded from its 48 most reliable independent bits; then up to `order` of
+        these are taken to be wrong, in every combination.
+        """
+        basis, recipe, pivots = _reliable_basis(self.rows, self.mask.size, heard)
+        start = (heard[pivots] < 0).astype(np.uint8)
+        match = (1.0 - 2.0 * _product(start, basis)) * heard
+        _, flips = _best_flips(basis.astype(np.float64), match, order)
+        start[flips] ^= 1
+        return _product(start, basis), _product(start, recipe)
 
 
 def log_tail(size: FloatArray, total: float) -> float:
@@ -144,16 +170,15 @@ def id_bits(output_id: str) -> BitArray:
     return np.unpackbits(np.frombuffer(raw, np.uint8))
 
 
-def _hex(bits: BitArray) -> str:
-    return np.packbits(bits).tobytes().hex()
-
-
 @lru_cache
 def code(words: int = CYCLE) -> Code:
     """Return the code over a cycle of `words`."""
     count = words * WORD_BITS
     rows = [_drawn(f"row {row}", count) for row in range(ID_BITS)]
-    return Code(np.stack(rows), _drawn("mask", count))
+    generator = np.stack(rows)
+    beside = np.concatenate([generator, np.eye(ID_BITS, dtype=np.uint8)], axis=1)
+    numbers = tuple(int.from_bytes(np.packbits(row).tobytes(), "big") for row in beside)
+    return Code(generator, _drawn("mask", count), numbers)
 
 
 def _drawn(name: str, count: int) -> BitArray:
@@ -167,53 +192,40 @@ def _product(bits: BitArray, matrix: BitArray) -> BitArray:
     return (bits @ matrix).astype(np.uint8) & np.uint8(1)
 
 
-def _ordered_statistics(
-    generator: BitArray, heard: FloatArray, order: int
-) -> tuple[BitArray, BitArray]:
-    """Return the codeword that correlates best with `heard` (positive: 0), and its information.
-
-    The code is re-encoded from its 48 most reliable independent bits; then up to `order` of
-    these are taken to be wrong, in every combination.
-    """
-    basis, recipe, pivots = _reliable_basis(generator, np.argsort(-np.abs(heard), kind="stable"))
-    start = (heard[pivots] < 0).astype(np.uint8)
-    codeword = _product(start, basis)
-    _, flips = _best_flips(basis.astype(np.float64), (1.0 - 2.0 * codeword) * heard, order)
-    start[flips] ^= 1
-    return _product(start, basis), _product(start, recipe)
-
-
 def _reliable_basis(
-    generator: BitArray, ranking: NDArray[np.intp]
-) -> tuple[BitArray, BitArray, NDArray[np.intp]]:
-    """Bring the generator to the form where the first independent columns of `ranking` are unit.
+    rows: tuple[int, ...], count: int, heard: FloatArray
+) -> tuple[BitArray, BitArray, list[int]]:
+    """Bring the generator to the form where its most reliable independent columns are unit.
+
+    Rows are Python's integers, for which one addition is one instruction.
 
     Returns
     -------
-    basis : shape (48, n)
+    basis : shape (48, count)
     recipe : shape (48, 48)
         Which rows of the generator make up each row of the basis.
-    pivots : shape (48,)
+    pivots
         Column that row i alone decides.
     """
-    size = generator.shape[0]
-    work = np.concatenate([generator, np.eye(size, dtype=np.uint8)], axis=1)
+    work = list(rows)
+    size, width = len(work), count + len(work)
     pivots: list[int] = []
-    for column in ranking:
+    for column in np.argsort(-np.abs(heard), kind="stable").tolist():
+        bit = 1 << (width - 1 - column)
         row = len(pivots)
-        below = np.flatnonzero(work[row:, column])
-        if not below.size:
+        pivot = next((index for index in range(row, size) if work[index] & bit), None)
+        if pivot is None:
             continue
-        if below[0]:
-            work[[row, row + below[0]]] = work[[row + below[0], row]]
-        others = work[:, column].astype(bool)
-        others[row] = False
-        work[others] ^= work[row]
-        pivots.append(int(column))
+        work[row], work[pivot] = work[pivot], work[row]
+        added = work[row]
+        work = [value ^ added if value & bit else value for value in work]
+        work[row] = added
+        pivots.append(column)
         if len(pivots) == size:
             break
-    count = generator.shape[1]
-    return work[:, :count], work[:, count:], np.array(pivots, dtype=np.intp)
+    raw = b"".join(value.to_bytes(width // 8, "big") for value in work)
+    whole = np.unpackbits(np.frombuffer(raw, np.uint8)).reshape(size, width)
+    return whole[:, :count], whole[:, count:], pivots
 
 
 def _best_flips(basis: FloatArray, match: FloatArray, order: int) -> tuple[float, list[int]]:
@@ -222,14 +234,12 @@ def _best_flips(basis: FloatArray, match: FloatArray, order: int) -> tuple[float
     Flipping row i changes the correlation by ``-2 * sum(match where row i is 1)``; for two rows
     the overlap counts back, so that all pairs are one matrix product.
     """
-    single = -2.0 * np.einsum("ij,j->i", basis, match)
+    single = -2.0 * (basis @ match)
     best, flips = 0.0, []
     if order >= 1 and single.max() > best:
         best, flips = float(single.max()), [int(single.argmax())]
     if order >= 2:
-        # Not by BLAS: its threads cost more than such small products.
-        overlap = np.einsum("ij,kj->ik", basis * match, basis)
-        pairs = single[:, None] + single[None] + 4.0 * overlap
+        pairs = single[:, None] + single[None] + 4.0 * _overlaps(basis, match)
         np.fill_diagonal(pairs, -np.inf)
         at = int(pairs.argmax())
         if pairs.flat[at] > best:
@@ -241,3 +251,9 @@ def _best_flips(basis: FloatArray, match: FloatArray, order: int) -> tuple[float
             if single[row] + gain > best and row not in more:
                 best, flips = float(single[row]) + gain, [row, *more]
     return best, flips
+
+
+def _overlaps(basis: FloatArray, match: FloatArray) -> FloatArray:
+    # In parts so small that BLAS uses one thread: waking others would take longer.
+    weighted = basis * match
+    return np.concatenate([weighted[row : row + 16] @ basis.T for row in range(0, len(basis), 16)])

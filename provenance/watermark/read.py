@@ -42,6 +42,9 @@ _SWITCH = 8.0  # nats that a change of state has to bring
 _UNKNOWN = 0.1  # nats per second by which an id has to be the better explanation of a mark
 _MOST_IDS = 48
 _ALIKE = 10  # frames whose bits say much the same
+_AROUND = 5 * FRAMES_PER_S  # on either side: what a frame's level is compared with
+_BIT_CLIP = 1.5  # many frames that agree are worth more than a few that are very sure
+_HINT = 3.0  # nats for a mark somewhere in a window, below which it is not searched for an id
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,9 @@ def interpret(heard: Heard, calibration: Calibration) -> MarkReading:
         )
         return MarkReading(False, None, 1.0, (), heard.duration_s, tuple(notes))
     evidence = calibration.evidence(heard.presence.astype(np.float32), loud)
-    anchors, searched = _anchors(heard, evidence, loud)
-    spans = _spans(heard, calibration, evidence, loud, anchors, max(1, searched))
+    soft = _soft(heard)
+    anchors, searched = _anchors(heard, soft, evidence, loud)
+    spans = _spans(heard, soft, calibration, evidence, loud, anchors, searched)
     best = _main(spans)
     if spans and best is None:
         longest = max(span.end_s - span.start_s for span in spans)
@@ -113,44 +117,45 @@ def _main(spans: list[Span]) -> str | None:
     return max(seconds, key=lambda key: seconds[key]) if seconds else None
 
 
-def _weights(
-    evidence: NDArray[np.float64], loud: NDArray[np.bool_], around: int = FRAMES_PER_S // 2
-) -> NDArray[np.float32]:
-    """Return how much each frame's bits count: by how marked its surroundings sound."""
-    total = np.concatenate([[0.0], np.cumsum(evidence)])
-    at = np.arange(evidence.size)
-    near = total[np.minimum(at + around, at.size)] - total[np.maximum(at - around, 0)]
-    weight = np.where(loud, 1.0, 0.1) / (1 + np.exp(-np.clip(near, -30, 30)))
-    return np.where(weight < 0.02, 0.0, weight).astype(np.float32)
+def _soft(heard: Heard) -> FloatArray:
+    """Return the bit logits of every frame, each frame counted by how marked and loud it is.
 
-
-def _soft(heard: Heard, weight: NDArray[np.float32], first: int, last: int) -> FloatArray:
-    """Return the weighted bit logits of some frames."""
-    bits = heard.bits[first:last].astype(np.float32) / STEP
-    soft: FloatArray = bits * weight[first:last, None]
+    The weighting was chosen on held-out speech: it leaves clean speech as it is and makes twice
+    as much of speech in noise.
+    """
+    level = heard.level.astype(np.float32)
+    power = np.concatenate([[0.0], np.cumsum(np.square(level, dtype=np.float64))])
+    at = np.arange(level.size)
+    right, left = np.minimum(at + _AROUND, level.size), np.maximum(at - _AROUND, 0)
+    around = np.sqrt((power[right] - power[left]) / np.maximum(right - left, 1))
+    loud = np.clip(level / np.maximum(around, 1e-6), 0.0, 3.0) ** 0.25
+    seen = 1 / (1 + np.exp(-heard.presence.astype(np.float32)))
+    bits = np.clip(heard.bits.astype(np.float32) / STEP, -_BIT_CLIP, _BIT_CLIP)
+    soft: FloatArray = (bits * (loud * seen)[:, None]).astype(np.float32)
     return soft
 
 
+def _marked_somewhere(total: NDArray[np.float64]) -> bool:
+    """Tell whether some stretch, from its running totals of evidence, may be marked at all."""
+    return float((total - np.minimum.accumulate(total)).max()) > _HINT
+
+
 def _anchors(
-    heard: Heard, evidence: NDArray[np.float64], loud: NDArray[np.bool_]
+    heard: Heard, soft: FloatArray, evidence: NDArray[np.float64], loud: NDArray[np.bool_]
 ) -> tuple[list[Anchor], int]:
     """Search windows for ids; return those found, and how many windows were tried."""
-    weight = _weights(evidence, loud)
     explained = np.zeros(heard.frames, bool)
     anchors: list[Anchor] = []
-    # Later windows overlap earlier ones, but what is tried is tried.
-    plan = [
-        (first, min(first + seconds * FRAMES_PER_S, heard.frames))
-        for seconds in _WINDOWS_S
-        for first in range(0, max(1, heard.frames - seconds * FRAMES_PER_S // 4),
-                           seconds * FRAMES_PER_S // 2)
-    ]  # fmt: skip
+    plan = _plan(heard.frames)
+    marked = np.cumsum(np.concatenate([[0.0], evidence]))
     for first, last in plan:
-        open_frames = ~explained[first:last]
-        left = weight[first:last] * open_frames
-        if left.sum() < MIN_ID_S / 2 * FRAMES_PER_S * 0.5 or len(anchors) >= _MOST_IDS:
+        left = loud[first:last] & ~explained[first:last]
+        if np.count_nonzero(left) < MIN_ID_S / 2 * FRAMES_PER_S or len(anchors) >= _MOST_IDS:
             continue
-        found = search(_soft(heard, weight, first, last) * open_frames[:, None], first)
+        if not _marked_somewhere(marked[first : last + 1]):
+            continue
+        open_frames = ~explained[first:last]
+        found = search(soft[first:last] * open_frames[:, None], first)
         if found is None or found.log_p + math.log(len(plan)) > math.log(FALSE_ID):
             continue
         anchor = Anchor(found.decoded.output_id, found.alignment)
@@ -160,17 +165,31 @@ def _anchors(
             for other in anchors
         ):
             anchors.append(anchor)
-        fits = _fit(heard, anchor, first, last)
+        fits = _fit(soft, anchor, first, last)
         explained[first:last] |= _smoothed(fits, FRAMES_PER_S) > 0
     return anchors, len(plan)
 
 
-def _fit(heard: Heard, anchor: Anchor, first: int, last: int) -> NDArray[np.float64]:
+def _plan(frames: int) -> list[tuple[int, int]]:
+    """Return the windows to search, the short ones first: each overlaps half of the next."""
+    plan: list[tuple[int, int]] = []
+    for seconds in _WINDOWS_S:
+        length = seconds * FRAMES_PER_S
+        for first in range(0, max(1, frames - length // 4), length // 2):
+            window = (first, min(first + length, frames))
+            if window not in plan[-1:]:
+                plan.append(window)
+        if length >= frames:
+            break
+    return plan
+
+
+def _fit(soft: FloatArray, anchor: Anchor, first: int, last: int) -> NDArray[np.float64]:
     """Return by how many nats each frame's bits speak for an id against random bits."""
     words = code().encode(anchor.output_id)
     at = anchor.alignment.words(first, last, len(words))
     sign = 2.0 * words[at] - 1
-    match = heard.bits[first:last] / STEP * sign
+    match = soft[first:last] * sign
     # How sure a logit is, measured where it must be right if anything is.
     slope = _slope(match)
     nats: NDArray[np.float64] = (math.log(2) - np.logaddexp(0, -slope * match)).sum(1) / _ALIKE
@@ -189,6 +208,7 @@ def _smoothed(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
 
 def _spans(
     heard: Heard,
+    soft: FloatArray,
     calibration: Calibration,
     evidence: NDArray[np.float64],
     loud: NDArray[np.bool_],
@@ -202,7 +222,7 @@ def _spans(
     marked = _per_block(evidence, steps)
     gain[:, 1] = marked
     for number, anchor in enumerate(anchors):
-        fit = _fit(heard, anchor, 0, heard.frames) * loud
+        fit = _fit(soft, anchor, 0, heard.frames) * loud
         gain[:, 2 + number] = marked + _per_block(fit, steps) - _UNKNOWN * _BLOCK / FRAMES_PER_S
     path = _best_path(gain)
     edges = np.flatnonzero(np.diff(path, prepend=-1, append=-1))
@@ -213,7 +233,7 @@ def _spans(
             continue
         first, last = int(begin) * _BLOCK, min(int(end) * _BLOCK, heard.frames)
         said = anchors[state - 2] if state > 1 else None
-        span = _span(heard, calibration, loud, first, last, said, searched)
+        span = _span(heard, soft, calibration, loud, first, last, said, searched)
         if span is not None:
             spans.append(span)
     return _joined(spans)
@@ -248,6 +268,7 @@ def _best_path(gain: NDArray[np.float32]) -> NDArray[np.intp]:
 
 def _span(
     heard: Heard,
+    soft: FloatArray,
     calibration: Calibration,
     loud: NDArray[np.bool_],
     first: int,
@@ -264,7 +285,7 @@ def _span(
     p_value = min(1.0, calibration.p_value(float(cut.mean()), asked.size) * windows)
     output_id, corrected = None, 0
     if anchor is not None:
-        log_p, wrong = _proof(heard, loud, first, last, anchor)
+        log_p, wrong = _proof(soft[first:last], first, anchor)
         log_p += math.log(searched)
         if log_p <= math.log(FALSE_ID):
             output_id, corrected = anchor.output_id, wrong
@@ -287,12 +308,9 @@ def _span(
     )
 
 
-def _proof(
-    heard: Heard, loud: NDArray[np.bool_], first: int, last: int, anchor: Anchor
-) -> tuple[float, int]:
+def _proof(soft: FloatArray, first: int, anchor: Anchor) -> tuple[float, int]:
     """Return how improbable the id's match in a stretch is by chance, and its wrong bits."""
-    soft = heard.bits[first:last] / STEP * np.where(loud[first:last], 1.0, 0.1)[:, None]
-    total = np.concatenate([np.zeros((1, WORD_BITS)), np.cumsum(soft, axis=0)])
+    total = np.concatenate([np.zeros((1, WORD_BITS)), np.cumsum(soft, axis=0, dtype=np.float64)])
     words = code().encode(anchor.output_id)
     shift = round((first - anchor.alignment.start) / anchor.alignment.word)
     offset = anchor.alignment.start + shift * anchor.alignment.word - first
