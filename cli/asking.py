@@ -63,6 +63,21 @@ def passphrase(file: Path | None, question: str, *, confirm: bool) -> str:
     return text
 
 
+def asked(value: str | None, option: str, question: str) -> str:
+    """Return `value`, or what a person answers where it was not given.
+
+    Raises
+    ------
+    InputError
+        It was not given, and there is no terminal to ask at.
+    """
+    if value is not None:
+        return value
+    if not sys.stdin.isatty():
+        raise InputError(f"{option} is missing", hint="Give it, or run this at a terminal.")
+    return str(typer.prompt(question, err=True)).strip()
+
+
 def _terminal() -> bool:
     # Of a command in a pipe, standard error may still be where a person sits.
     return sys.stdin.isatty() or sys.stderr.isatty()

@@ -9,7 +9,8 @@ import typer
 
 from cli import approval
 from cli import grant_options as options
-from cli.output import emit_json, say, table
+from cli.asking import asked
+from cli.output import emit_json, say, table, warn
 from cli.signing import By, ExportToSign, Yes, confirm, settle
 from consent.errors import InputError
 
@@ -49,8 +50,10 @@ def voice(
 
 @app.command()
 def grant(
-    voice: Annotated[str, typer.Option("--voice", "-v", prompt=True, help="Registered voice.")],
-    licensee: Annotated[str, typer.Option(prompt=True, help="Party who may use it.")],
+    voice: Annotated[
+        str | None, typer.Option("--voice", "-v", help="Registered voice; asked for.")
+    ] = None,
+    licensee: Annotated[str | None, typer.Option(help="Party who may use it; asked for.")] = None,
     purposes: options.Purposes = None,
     languages: options.Languages = None,
     territories: options.Territories = None,
@@ -104,8 +107,11 @@ def grant(
         status_hours=status_hours,
         locale=locale,
     )
+    voice = asked(voice, "--voice", "Voice")
+    licensee = asked(licensee, "--licensee", "Licensee")
     terms = options.ask_missing(terms)
     with Registry.open(Home.open()) as registry:
+        voice = _registered(registry, voice)
         terms.setdefault("valid_from", registry.now())
         waiting = propose_grant(registry, voice=voice, licensee=licensee, by=by, **terms)
         signer = by or _owner(registry, voice)
@@ -233,7 +239,7 @@ def list_grants(
 
     with Registry.open(Home.open()) as registry:
         found = registry.grants(
-            voice=voice,
+            voice=_registered(registry, voice) if voice else None,
             owner=registry.party(owner).id if owner else None,
             licensee=registry.party(licensee).id if licensee else None,
         )
@@ -390,6 +396,12 @@ def _say_about(
         if settle(registry, waiting, signer, export=export):
             now = registry.grant(record.id)
             say(f"The grant {record.id} is {now.standing(registry.now())}.")
+            heir = _heir(registry, now)
+            if heir is not None:
+                warn(
+                    f"The grant {heir.id}, which took its place, is not touched by this: it is "
+                    f"{heir.standing(registry.now())}. To say it of that one too, name it."
+                )
 
 
 def _sign(registry: Registry, waiting: Any, signer: str, *, export: Path | None, yes: bool) -> None:
@@ -403,6 +415,24 @@ def _sign(registry: Registry, waiting: Any, signer: str, *, export: Path | None,
     record = settle(registry, waiting, signer, export=export)
     if record is not None:
         say(f"The grant {record.id} is signed and on record.")
+
+
+def _registered(registry: Registry, name: str) -> str:
+    """Return the qualified name of a registered voice that was named without its engine."""
+    if ":" in name:
+        return name
+    known = [v.name for v in registry.registered_voices() if v.name.partition(":")[2] == name]
+    return known[0] if len(known) == 1 else name
+
+
+def _heir(registry: Registry, record: GrantRecord) -> GrantRecord | None:
+    """Return the last of the grants that took this one's place, one after the other."""
+    heir = None
+    seen = {record.id}
+    while record.superseded_by and record.superseded_by not in seen:
+        heir = record = registry.grant(record.superseded_by)
+        seen.add(record.id)
+    return heir
 
 
 def _owner(registry: Registry, voice: str) -> str:

@@ -76,6 +76,9 @@ Credit = Annotated[
 ]
 Locale = Annotated[str | None, typer.Option(help="Language the terms are presented in.")]
 
+#: A year, as grants allow it.
+_MOST_HOURS = 366 * 24
+
 _RATE = re.compile(r"([0-9.]+)\s+([A-Z]{3})\s+([a-z-]+)")
 #: What must be said, by name: the question, and an example.
 _QUESTIONS: Mapping[str, tuple[str, str]] = {
@@ -148,6 +151,14 @@ def _minutes(text: str) -> int | None:
     return int(text)
 
 
+def _seconds(hours: float) -> int:
+    if not 0 <= hours <= _MOST_HOURS:
+        raise InputError(
+            f"--status-hours is {hours}", hint=f"Give a number from 0 to {_MOST_HOURS}: 24, say."
+        )
+    return round(hours * 3600)
+
+
 def _rate(text: str) -> dict[str, str]:
     match = _RATE.fullmatch(text.strip())
     if match is None:
@@ -190,7 +201,7 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "audible": ("audible", bool),
     "disclosure_text": ("text", str),
     "rate": ("compensation", _rate),
-    "status_hours": ("status_interval_s", lambda hours: round(hours * 3600)),
+    "status_hours": ("status_interval_s", _seconds),
     "credit": ("credit", str),
     "locale": ("locale", str),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.asking import asked
 from cli.output import emit_json, say, table
 from cli.signing import By, ExportToSign, Yes, confirm, settle
 from consent.errors import InputError
@@ -43,7 +45,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 @app.command()
 def add(
     handle: Annotated[str, typer.Argument(help="Short name to type: lower-case letters, digits.")],
-    name: Annotated[str, typer.Option(prompt=True, help="Name as it is shown to people.")],
+    name: Annotated[
+        str | None, typer.Option(help="Name as it is shown to people; asked for if not given.")
+    ] = None,
     kind: Annotated[Kind, typer.Option(help="person or organisation.")] = Kind.PERSON,
     did: Annotated[
         str | None,
@@ -68,6 +72,9 @@ def add(
     from consent.home import Home
     from consent.registry import Registry
 
+    if did is not None and no_key:
+        raise InputError("--did names a key and --no-key says there is none", hint="Give one.")
+    name = asked(name, "--name", "Name")
     with Registry.open(Home.open()) as registry:
         party = registry.create_party(
             kind.value,
@@ -390,6 +397,9 @@ def _kept(registry: Registry, whom: Party, document: Path) -> str:
     return kept.commitment
 
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
 def day(text: str) -> date:
     """Read a date.
 
@@ -399,9 +409,11 @@ def day(text: str) -> date:
         It is none.
     """
     try:
-        return date.fromisoformat(text)
-    except ValueError as exc:
-        raise InputError(f"{text[:40]!r} is not a date", hint="Write YYYY-MM-DD.") from exc
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass  # the 30th of February
+    raise InputError(f"{text[:40]!r} is not a date", hint="Write YYYY-MM-DD.")
 
 
 def moment(text: str) -> datetime:
@@ -413,12 +425,15 @@ def moment(text: str) -> datetime:
         It is neither.
     """
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError as exc:
+        # Python reads weeks as well: 2027-W01 is a slip of the finger, not the 4th of January.
+        found = datetime.fromisoformat(text) if _DAY.match(text) else None
+    except ValueError:
+        found = None
+    if found is None:
         raise InputError(
             f"{text[:40]!r} is neither a date nor a time",
             hint="Write 2027-12-31 or 2027-12-31T18:00:00+01:00.",
-        ) from exc
+        )
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 

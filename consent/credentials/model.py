@@ -35,8 +35,9 @@ _DATE_TIME = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.0{1,9})?(?:Z|[+-]\d{2}:\d{2})", re.ASCII
 )
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-# RFC 5646 without its irregular and private tags, as a range of RFC 4647.
-_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,7}")
+# RFC 5646 without its irregular and private tags, as a range of RFC 4647. Languages of four to
+# eight letters are reserved, and none is registered: "english" is a slip that covers nothing.
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,7}")
 _YEARS = range(1900, 2201)
 
 _T = TypeVar("_T")
@@ -80,16 +81,32 @@ class Model(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+#: Of a bound that pydantic checks: its name there, and ours.
+_BOUNDS = {
+    "greater_than_equal": ("ge", "less than the least"),
+    "less_than_equal": ("le", "more than the most"),
+}
+
+
 def _words(exc: ValidationError) -> str:
     """Return the first few faults of a document as one line."""
     faults = []
-    for error in exc.errors(include_url=False, include_context=False)[:5]:
+    errors = exc.errors(include_url=False)
+    # What is left of a list whose members are faulty is too short only because they are.
+    faulty = {error["loc"][:-1] for error in errors if error["loc"]}
+    errors = [e for e in errors if not (e["type"] == "too_short" and e["loc"] in faulty)]
+    for error in errors[:5]:
         where = ".".join(str(step) for step in error["loc"])[:120]
         reason = error["msg"].removeprefix("Value error, ")
         if error["type"] == "extra_forbidden":
             reason = "has no place here"
+        elif error["type"] == "literal_error":
+            reason = f"{str(error['input'])[:40]!r} is none of {error['ctx']['expected']}"
+        elif error["type"] in _BOUNDS:
+            bound = error["ctx"][_BOUNDS[error["type"]][0]]
+            reason = f"{str(error['input'])[:40]} is {_BOUNDS[error['type']][1]}, {bound}"
         faults.append(f"{where}: {reason}" if where else reason)
-    more = exc.error_count() - len(faults)
+    more = len(errors) - len(faults)
     return "; ".join(faults) + (f"; and {more} more" if more > 0 else "")
 
 
@@ -241,7 +258,7 @@ VoiceName = Annotated[
 Language = Annotated[
     str,
     AfterValidator(said(_language)),
-    _pattern(r"^(\*|[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,7})$"),
+    _pattern(r"^(\*|[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,7})$"),
 ]
 #: A text of one line, 1 to 200 characters.
 Label = Annotated[str, AfterValidator(said(_label)), Field(min_length=1, max_length=200)]

@@ -213,7 +213,7 @@ def test_without_names_the_ids_are_shown() -> None:
 def test_no_limit_and_no_money_are_said_in_words() -> None:
     text = text_of(receipt(a_grant(minutes=None, compensation=None, commercial=False, works=())))
     assert "no limit to the minutes" in text
-    assert "Nothing was agreed" in text
+    assert "No payment was agreed" in text
     assert "may not earn money" in text
     assert "In any work of that kind." in text
 
