@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,23 +44,37 @@ def open_log(folder: Path) -> Log:
     return Log.open(folder, KEY, "benchmark.example/log", witnesses=policy)
 
 
-def timed(action: Callable[[], Any], repeats: int) -> list[float]:
-    """Return the milliseconds of each of `repeats` calls."""
-    taken = []
+@dataclass
+class Times:
+    """Milliseconds of each call by the clock, and of all together by the processor."""
+
+    wall: list[float]
+    cpu: float
+
+    @property
+    def total(self) -> float:
+        """Seconds by the clock."""
+        return sum(self.wall) / 1000
+
+    def __str__(self) -> str:
+        ordered = sorted(self.wall)
+        high = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+        middle = statistics.median(ordered)
+        return f"{middle:.2f} ms (99 %: {high:.1f}; processor: {self.cpu / len(ordered):.2f})"
+
+
+def timed(action: Callable[[], Any], repeats: int) -> Times:
+    """Time `repeats` calls."""
+    wall = []
+    cpu = time.process_time()
     for _ in range(repeats):
         began = time.perf_counter()
         action()
-        taken.append((time.perf_counter() - began) * 1000)
-    return taken
+        wall.append((time.perf_counter() - began) * 1000)
+    return Times(wall, (time.process_time() - cpu) * 1000)
 
 
-def spread(milliseconds: list[float]) -> str:
-    ordered = sorted(milliseconds)
-    high = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    return f"{statistics.median(ordered):.2f} ms, 99 %: {high:.2f} ms"
-
-
-def fsyncs(folder: Path) -> list[float]:
+def fsyncs(folder: Path) -> Times:
     path = folder / "fsync"
     with path.open("wb") as stream:
 
@@ -86,17 +101,20 @@ def appending(folder: Path, entries: int) -> dict[str, str]:
             state["next"] = first + batch
 
         taken = timed(one, count)
-        rate = batch * count / sum(taken) * 1000
-        rows[f"append, {batch} at a time"] = f"{rate:,.0f} entries/s ({spread(taken)} each)"
+        rate = batch * count / taken.total
+        rows[f"append, {batch} at a time"] = f"{rate:,.0f} entries/s; {taken} each"
     log = open_log(folder / "log")
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     for first in range(0, entries, 10_000):
         last = min(first + 10_000, entries)
         log.append([leaf(number) for number in range(first, last)])
     took = time.perf_counter() - began
-    rows[f"append {entries:,}, 10,000 at a time"] = f"{entries / took:,.0f} entries/s"
+    busy = time.process_time() - cpu
+    rows[f"append {entries:,}, 10,000 at a time"] = (
+        f"{entries / took:,.0f} entries/s (processor: {entries / busy:,.0f})"
+    )
     one_more = timed(lambda: log.append([b"x"]), 30)
-    rows[f"append one to {entries:,}"] = spread(one_more)
+    rows[f"append one to {entries:,}"] = str(one_more)
     return rows
 
 
@@ -104,29 +122,27 @@ def proving(folder: Path, entries: int) -> dict[str, str]:
     log = open_log(folder / "log")
     rng = random.Random(1)
     chosen = iter([rng.randrange(entries) for _ in range(500)])
-    rows = {"open": spread(timed(lambda: open_log(folder / "log"), 50))}
-    rows["prove one entry"] = spread(timed(lambda: log.proof(next(chosen)), 400))
+    rows = {"open": str(timed(lambda: open_log(folder / "log"), 50))}
+    rows["prove one entry"] = str(timed(lambda: log.proof(next(chosen)), 400))
     index = rng.randrange(entries)
     proof = log.proof(index)
-    rows["verify a proof"] = spread(timed(lambda: verify_proof(proof, leaf(index), log.vkey), 200))
+    rows["verify a proof"] = str(timed(lambda: verify_proof(proof, leaf(index), log.vkey), 200))
     sizes = iter([rng.randrange(1, entries) for _ in range(200)])
-    rows["prove consistency with an older size"] = spread(
+    rows["prove consistency with an older size"] = str(
         timed(lambda: log.extension(next(sizes)), 200)
     )
     note = log.checkpoint_note()
     line = WITNESS.cosign(parse_note(note)[0], datetime.now(UTC))
-    rows["attach a cosignature"] = spread(timed(lambda: log.attach(note + line), 20))
-    rows["prove one entry, witnessed"] = spread(timed(lambda: log.proof(next(chosen)), 90))
+    rows["attach a cosignature"] = str(timed(lambda: log.attach(note + line), 20))
+    rows["prove one entry, witnessed"] = str(timed(lambda: log.proof(next(chosen)), 90))
     rows["length of a proof"] = f"{len(log.proof(index))} bytes"
     return rows
 
 
 def checking(folder: Path, entries: int) -> dict[str, str]:
     log = open_log(folder / "log")
-    began = time.perf_counter()
-    log.verify()
-    took = time.perf_counter() - began
-    return {f"check all {entries:,}": f"{took:.1f} s ({entries / took:,.0f} entries/s)"}
+    times = timed(log.verify, 1)
+    return {f"check all {entries:,}": f"{times.total:.1f} s (processor: {times.cpu / 1000:.1f})"}
 
 
 STEPS = {"append": appending, "prove": proving, "check": checking}
@@ -145,9 +161,13 @@ def main() -> None:
         rows[f"memory, {arguments.step}"] = f"{peak:.0f} MB at the most"
         print(json.dumps(rows))
         return
+    machine = (
+        f"{platform.node()}: {processor()}, {os.cpu_count()} cores, load "
+        f"{os.getloadavg()[0]:.1f} before it began, Python {platform.python_version()}"
+    )
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
-        rows = {"one fsync here": spread(fsyncs(folder))}
+        rows = {"one fsync here": str(fsyncs(folder))}
         for step in STEPS:
             command = [sys.executable, __file__, "--step", step, "--folder", name]
             command += ["--entries", str(arguments.entries)]
@@ -155,13 +175,19 @@ def main() -> None:
             rows |= json.loads(done.stdout)
         size = sum(p.stat().st_size for p in (folder / "log").rglob("*") if p.is_file())
         rows["on disk"] = f"{size / 1e6:,.0f} MB, of it hashes {size_of_hashes(folder):,.0f} MB"
-    machine = f"{platform.node()}, {platform.machine()}, {os.cpu_count()} cores"
     print(f"| transparency log, {arguments.entries:,} entries of {LEAF} bytes | {machine} |")
     print("|---|---|")
     for what, figure in rows.items():
         print(f"| {what} | {figure} |")
     if arguments.json:
         arguments.json.write_text(json.dumps({"machine": machine, **rows}, indent=2), "utf-8")
+
+
+def processor() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.machine()
 
 
 def size_of_hashes(folder: Path) -> float:
