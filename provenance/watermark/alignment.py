@@ -107,8 +107,27 @@ def search(soft: Array, first: int, *, book: Code | None = None) -> Found | None
         if decoded.log_p < _SURE:
             break
     tries = math.log(alignments_tried(book.words))
-    alignment = Alignment(first + offset - shift * word, word)
+    alignment = _refined(soft, first, Alignment(first + offset - shift * word, word), decoded, book)
     return Found(decoded, alignment, min(0.0, decoded.log_p + tries))
+
+
+def _refined(soft: Array, first: int, rough: Alignment, decoded: Decoded, book: Code) -> Alignment:
+    """Return the alignment near `rough` under which the decoded words fit best.
+
+    The middle of the stretch is where a wrong speed still fits, so it is the pivot.
+    """
+    signs = 2.0 * book.encode(decoded.output_id) - 1
+    middle = first + len(soft) / 2
+    best, chosen = -math.inf, rough
+    for word in WORD_FRAMES * np.arange(0.976, 1.0241, 0.002):
+        pivot = middle - (middle - rough.start) / rough.word * word
+        for moved in range(-4, 5):
+            alignment = Alignment(pivot + moved, float(word))
+            at = alignment.words(first, first + len(soft), book.words)
+            fit = float(np.einsum("ij,ij->", soft, signs[at]))
+            if fit > best:
+                best, chosen = fit, alignment
+    return chosen
 
 
 def _promising(total: FloatArray, speeds: tuple[float, ...]) -> list[tuple[float, float]]:

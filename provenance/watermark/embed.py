@@ -8,6 +8,7 @@ import numpy as np
 
 from consent.errors import InputError
 from provenance.audio.pcm import FloatArray
+from provenance.watermark import WatermarkModel
 from provenance.watermark.alignment import WORD_FRAMES
 from provenance.watermark.chunks import CONTEXT_S, RATE, Chunk, chunks, fitted, resampled
 from provenance.watermark.coding import WORD_BITS, code
@@ -125,10 +126,49 @@ def _added(sound: FloatArray, mark: FloatArray) -> FloatArray:
     from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
     room = np.maximum(0, 1 - np.abs(sound))
-    gain = np.where(np.abs(made) > 1, room / np.maximum(np.abs(mark), 1e-12), 1)
+    over = (np.abs(made) > 1) | (np.abs(sound) > 1)
+    gain = np.where(over, room / np.maximum(np.abs(mark), 1e-12), 1)
     window = 2 * (max(1, round(_ROUND_S * 24_000)) // 2) + 1
     # The mean of the minima over a window is nowhere above what is allowed.
     gain = uniform_filter1d(minimum_filter1d(gain, window), window)
-    made = (sound + mark * np.clip(gain, 0, 1)).astype(np.float32)
+    gain = np.where(gain < 1e-6, 0, np.minimum(gain, 1))  # free of the filter's rounding
+    made = (sound + mark * gain).astype(np.float32)
     # What was within full scale stays there to the last bit.
     return np.where(np.abs(sound) <= 1, np.clip(made, -1, 1), made)
+
+
+def embed_channels(
+    model: WatermarkModel,
+    blocks: Iterable[FloatArray],
+    rate: int,
+    output_id: str,
+    *,
+    strength: float = 1.0,
+) -> Iterator[FloatArray]:
+    """Yield blocks of several channels with one mark, made from their mean, in each channel.
+
+    Parameters
+    ----------
+    model
+        Makes the mark.
+    blocks
+        Float32 arrays of shape (n, channels).
+
+    Raises
+    ------
+    InputError
+        As :func:`embed`.
+    """
+    waiting: list[FloatArray] = []
+
+    def middle() -> Iterator[FloatArray]:
+        for block in blocks:
+            waiting.append(block)
+            yield block.mean(axis=1, dtype=np.float32)
+
+    for made in model.embed(middle(), rate, output_id, strength):
+        sound = np.concatenate(waiting)
+        waiting[:] = [sound[len(made) :]]
+        sound = sound[: len(made)]
+        mark = made - sound.mean(axis=1, dtype=np.float32)
+        yield np.stack([_added(channel, mark) for channel in sound.T], axis=1)

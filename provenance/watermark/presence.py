@@ -21,6 +21,7 @@ AUDIBLE = 0.03
 """Of the level of its surroundings: fainter frames cannot carry a mark and are not asked."""
 
 _FAINT = 0.01  # -100 dBFS
+_SMALLEST = 1e-6  # below, hours of sound cannot vouch for a p-value
 _EXCEEDED = 1e-3  # share of unmarked windows above the last quantile of the table
 
 Array = NDArray[np.float32]
@@ -51,7 +52,7 @@ class Window:
             share = (mean - self.median) / max(self.high - self.median, 1e-6)
             return math.exp(math.log(0.5) + share * math.log(0.01 / 0.5))
         steps = (mean - self.high) / max(self.highest - self.high, 1e-3)
-        return 0.01 * math.exp(steps * math.log(_EXCEEDED / 0.01))
+        return max(_SMALLEST, 0.01 * math.exp(steps * math.log(_EXCEEDED / 0.01)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ FALSE_ID = 1e-9
 FALSE_MARK = 1e-3
 """The same, over the whole stream, for a mark without an id."""
 
-MIN_ID_S = 4.0
+MIN_ID_S = 3.0
 """Marked sound below is too short for an id: its code bits could not prove one."""
 
 USUAL_ID_S = 8.0
