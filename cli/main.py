@@ -11,7 +11,20 @@ from typing import Annotated
 
 import typer
 
-from cli import audit, consent, doctor, keys, models, narrate, party, policy, trust, verify, voices
+from cli import (
+    audit,
+    consent,
+    doctor,
+    keys,
+    models,
+    narrate,
+    party,
+    policy,
+    trust,
+    verify,
+    voices,
+    watermark,
+)
 from cli.asking import ask
 from cli.output import fail, note, shown, stderr
 from consent.errors import VivavoceError
@@ -64,6 +77,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(trust.app, name="trust")
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
+app.add_typer(watermark.app, name="watermark")
 
 
 def main() -> None:
