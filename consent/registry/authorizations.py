@@ -91,12 +91,14 @@ def usable(core: Core, session: Session, job_digest: str, now: datetime) -> list
     return [_read(row) for row in rows if intact(core, row) and why_ended(row, now) is None]
 
 
-def ended_at(row: AuthorizationRow, moment: datetime) -> bool:
-    """Whether the authorization in `row` had ended at `moment`, as far as its columns say."""
-    if row.state == "issued":
-        return moment >= row.issued_at + START_WITHIN
-    if row.state == "active":
-        return row.renewed_at is not None and moment >= row.renewed_at + LEASE_LIFETIME
+def seems_over(
+    state: str, issued_at: datetime, renewed_at: datetime | None, moment: datetime
+) -> bool:
+    """Whether an authorization had ended at `moment`, as far as these columns of it say."""
+    if state == "issued":
+        return moment >= issued_at + START_WITHIN
+    if state == "active":
+        return renewed_at is not None and moment >= renewed_at + LEASE_LIFETIME
     return True
 
 

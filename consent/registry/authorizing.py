@@ -8,8 +8,9 @@ import secrets
 
 from consent.canonical import canonical
 from consent.policy import Denied, Explanation
-from consent.registry import authorizations, coverage, reservations, timekeeping
+from consent.registry import authorizations, coverage, reservations, rows, timekeeping
 from consent.registry.core import Core
+from consent.registry.coverage import Cover
 from consent.registry.records import START_WITHIN, Authorization, AuthorizationRequest, GrantUse
 from consent.registry.tables import AuthorizationRow
 
@@ -23,30 +24,21 @@ def authorize(core: Core, request: AuthorizationRequest) -> Authorization:
         covered = coverage.cover(core, session, request, now)
         if not covered.decision.allowed:
             raise Denied(covered.decision.reasons)
-        authorization_id = secrets.token_hex(16)
-        uses = []
-        for cover in covered.covers:
-            if request.is_review:
-                use = GrantUse(
-                    cover.voice.voice, cover.grant.id, cover.grant.digest, 0, review=True
-                )
-            else:
-                use = reservations.reserve(
-                    core, session, authorization_id, cover.grant, cover.voice, cover.left_ms
-                )
-            uses.append(use)
         authorization = Authorization(
-            id=authorization_id,
+            id=secrets.token_hex(16),
             request=request,
             issued_at=now,
             start_before=now + START_WITHIN,
             policy_decision=covered.decision.rules,
             policy_digest=core.policy.digest,
             registry_tag=core.tag,
-            grants=tuple(uses),
+            grants=tuple(_use(cover, request) for cover in covered.covers),
         )
         row = _row(core, authorization)
-        session.add(row)
+        rows.insert(session, row)
+        for use in authorization.grants:
+            if not use.review:
+                reservations.hold(core, session, authorization.id, use)
         timekeeping.note(session, now)
     return dataclasses.replace(authorization, signature=row.signature)
 
@@ -59,6 +51,12 @@ def explain(core: Core, request: AuthorizationRequest) -> Explanation:
         covered = coverage.cover(core, session, request, now)
         session.rollback()
     return core.policy.explain(request, covered.facts, surroundings=request.surroundings)
+
+
+def _use(cover: Cover, request: AuthorizationRequest) -> GrantUse:
+    if request.is_review:
+        return GrantUse(cover.voice.voice, cover.grant.id, cover.grant.digest, 0, review=True)
+    return reservations.reserve(cover.grant, cover.voice, cover.left_ms)
 
 
 def _row(core: Core, authorization: Authorization) -> AuthorizationRow:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, func, select
 
 from consent.errors import RefusedError, VerificationError
@@ -28,6 +29,17 @@ from consent.registry.tables import (
     VoiceUseRow,
 )
 
+# Built once, for this is asked at every authorization.
+_OPEN = select(
+    ReservationRow,
+    AuthorizationRow.state,
+    AuthorizationRow.issued_at,
+    AuthorizationRow.renewed_at,
+).where(
+    ReservationRow.grant_id == bindparam("grant"),
+    col(ReservationRow.released).is_(False),
+    AuthorizationRow.id == ReservationRow.authorization_id,
+)
 # An authorization that another machine is about to start or renew by its own clock is left
 # alone for a moment.
 _COURTESY = timedelta(minutes=1)
@@ -47,30 +59,17 @@ def left_ms(core: Core, session: Session, grant: GrantRow, now: datetime) -> int
     if grant.granted_ms is None:
         return None
     held = 0
-    for row, owner in session.exec(
-        select(ReservationRow, AuthorizationRow).where(
-            ReservationRow.grant_id == grant.id,
-            col(ReservationRow.released).is_(False),
-            AuthorizationRow.id == ReservationRow.authorization_id,
-        )
-    ).all():
+    for row, state, issued, renewed in session.execute(_OPEN, {"grant": grant.id}).all():
         _verify(core, row)
-        if _over(core, owner, now):
+        if _over(core, session, row.authorization_id, state, issued, renewed, now):
             _release(core, session, row)
         else:
             held += row.reserved_ms - row.used_ms
     return max(0, grant.granted_ms - grant.used_ms - held)
 
 
-def reserve(
-    core: Core,
-    session: Session,
-    authorization_id: str,
-    grant: GrantRow,
-    voice: VoiceUse,
-    left: int | None,
-) -> GrantUse:
-    """Hold the minutes of `voice`, tolerance included as far as the grant reaches.
+def reserve(grant: GrantRow, voice: VoiceUse, left: int | None) -> GrantUse:
+    """Return what is to be held for `voice`, tolerance included as far as the grant reaches.
 
     Parameters
     ----------
@@ -89,16 +88,20 @@ def reserve(
             hint="Ask for fewer minutes, or for a new grant.",
         )
     held = voice.allowed_ms if left is None else min(voice.allowed_ms, left)
+    return GrantUse(voice.voice, grant.id, grant.digest, held, review=False)
+
+
+def hold(core: Core, session: Session, authorization_id: str, use: GrantUse) -> None:
+    """Put on record what :func:`reserve` found; the authorization's row is there already."""
     row = ReservationRow(
         authorization_id=authorization_id,
-        grant_id=grant.id,
-        voice=voice.voice,
-        reserved_ms=held,
+        grant_id=use.grant_id,
+        voice=use.voice,
+        reserved_ms=use.reserved_ms,
         signature="",
     )
     rows.sign_row(core, row)
-    session.add(row)
-    return GrantUse(voice.voice, grant.id, grant.digest, held, review=False)
+    rows.insert(session, row)
 
 
 def check(
@@ -222,10 +225,20 @@ def _compare(session: Session, grant: GrantRow, row: ReservationRow) -> None:
             )
 
 
-def _over(core: Core, owner: AuthorizationRow, now: datetime) -> bool:
+def _over(
+    core: Core,
+    session: Session,
+    authorization_id: str,
+    state: str,
+    issued_at: datetime,
+    renewed_at: datetime | None,
+    now: datetime,
+) -> bool:
     """Whether the authorization that holds a reservation has ended; edited ones have not."""
-    moment = now - _COURTESY if owner.state in ("issued", "active") else now
-    return authorizations.ended_at(owner, moment) and authorizations.intact(core, owner)
+    moment = now - _COURTESY if state in ("issued", "active") else now
+    if not authorizations.seems_over(state, issued_at, renewed_at, moment):
+        return False
+    return authorizations.intact(core, session.get_one(AuthorizationRow, authorization_id))
 
 
 def _release(core: Core, session: Session, row: ReservationRow) -> None:

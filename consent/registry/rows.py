@@ -53,6 +53,12 @@ def sign_state(core: Core, row: Table) -> None:
     row.state_signature = core.key.sign(_state(row)).hex()
 
 
+def insert(session: Session, row: Table) -> None:
+    """Insert a signed row at once, for half of what the session would take over it."""
+    values = {name: getattr(row, name) for name in type(row).model_fields}
+    session.connection().execute(type(row).__table__.insert(), values)  # type: ignore[attr-defined]
+
+
 def intact(core: Core, row: Table) -> bool:
     """Whether `row` is, in all its parts, as this registry signed it."""
     values = tuple(getattr(row, name) for name in type(row).model_fields)
