@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import pickle
+import warnings
 from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
@@ -192,16 +193,22 @@ def _network(path: Path, name: str, card: str | None = None) -> Any:
         weights = checkpoint.get("best_state", checkpoint)
         weights = weights.get("model", weights)
         whole = {key: value.float() for key, value in weights.items()}
-        loader.load_state_dict(model, loader.convert_state_dict_for_scriptable_model(whole))
+        with warnings.catch_warnings():  # audioseal folds Meta's weight norm by an old function
+            warnings.simplefilter("ignore", FutureWarning)
+            loader.load_state_dict(model, loader.convert_state_dict_for_scriptable_model(whole))
     except Exception as exc:  # audioseal, omegaconf and torch each raise their own
         raise ModelError(
             f"{path} is not an AudioSeal {'generator' if generating else 'detector'}: "
-            f"{str(exc).splitlines()[0] if str(exc) else type(exc).__name__}"
+            f"{_first_line(exc)}"
         ) from exc
     bits = model.msg_processor.nbits if generating and model.msg_processor else None
     if (bits if generating else model.nbits) != 16:
         raise ModelError(f"{path} does not carry 16 bits", hint="Only such models carry an id.")
     return model.eval()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _unpickled(path: Path) -> dict[str, Any]:
@@ -214,7 +221,7 @@ def _unpickled(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is missing") from exc
     except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as exc:
         raise ModelError(
-            f"{path} is damaged or not a checkpoint: {str(exc).splitlines()[0]}",
+            f"{path} is damaged or not a checkpoint: {_first_line(exc)}",
             hint="Get it again from where it came from.",
         ) from exc
     if not isinstance(found, dict):
