@@ -106,9 +106,13 @@ class Intake:
         self.session.flush()
         for grant in new:
             self._name_successor(grant)
-        for row in taken:
+        for row, grant in zip(taken, self.grants, strict=True):
             if not self.places[row.id].new:
                 adopt(self.core, self.session, row)
+                # By the log, not by rows that somebody may have edited before this one was lost.
+                row.used_ms = placing.used_ms(self.core, grant)
+                rows.sign_state(self.core, row)
+                self.session.add(row)
         return [
             grant_rows.record(self.core, self.session, row, grant)
             for row, grant in zip(taken, self.grants, strict=True)

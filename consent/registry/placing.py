@@ -16,7 +16,7 @@ from sqlmodel import Session
 
 from consent.credentials.grant import Grant
 from consent.errors import RefusedError, VerificationError
-from consent.registry import effects, keyring
+from consent.registry import effects, keyring, openings
 from consent.registry.core import Core
 from consent.registry.moments import Received
 
@@ -84,6 +84,24 @@ def after_waiting_statements(
         if entry["pending"] and _entitled(core, session, grant, index, entry):
             status = effects.status_after(status, entry["type"])
     return Place(found.received, status)
+
+
+def used_ms(core: Core, grant: Grant) -> int:
+    """Return how much of a grant the log's receipts use, in milliseconds."""
+    total: dict[str, int] = {}
+    for leaf in core.log.entries():
+        entry = json.loads(leaf)
+        if entry["kind"] == "abandoned":
+            total.pop(entry["output_id"], None)
+        elif entry["kind"] == "receipt":
+            output_id = entry["output_id"]
+            opened = openings.opening(core, output_id, grant.terms.voice, grant.id, grant.digest)
+            total[output_id] = sum(
+                voice["duration_ms"]
+                for voice in entry["voices"]
+                if "grant" in voice and not voice.get("review") and openings.fits(opened, voice)
+            )
+    return sum(total.values())
 
 
 def _lost(core: Core, ref: str, index: int, entry: dict[str, Any]) -> Place:

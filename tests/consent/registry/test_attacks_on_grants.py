@@ -248,6 +248,23 @@ def test_another_registrys_database_under_this_log_is_an_alarm(
     assert caught.value.exit_code == 5
 
 
+def test_a_grant_that_was_deleted_and_imported_again_has_no_minutes_back(
+    stage: Stage, home: Home
+) -> None:
+    token = stage.token(minutes=30)
+    grant = stage.registry.import_grant(token)
+    given = stage.registry.authorize(stage.request(minutes=10.0))
+    with stage.registry.lease(given.id):
+        stage.seal(given.id, minutes=8.0)
+    with sqlite3.connect(home.root / "registry.db") as connection:
+        connection.execute("DELETE FROM grants")
+        connection.execute("UPDATE voice_uses SET duration_ms = 1")
+    connection.close()
+    again = stage.registry.import_grant(token)
+    assert again.leaf_index == grant.leaf_index
+    assert stage.used_minutes(grant.id) == 8.0
+
+
 @pytest.mark.parametrize("grant_id", ["../../etc/passwd", "", "x" * 10_000, "urn:uuid:1", ANNA])
 def test_a_grant_id_is_only_looked_up(stage: Stage, grant_id: str) -> None:
     with pytest.raises(RefusedError, match="no grant"):
