@@ -345,7 +345,6 @@ def _tell_statement(found: StatementOfUse) -> None:
     say(f"Statement of use for {who} ({found.head.role}): {period_words(found)}", style="bold")
     for account in found.grants:
         grant = account.grant
-        price = "no payment agreed" if grant.price is None else grant.price.words()
         table(
             ("date", "work", "title", "output", "what", "time>", "amount>"),
             (
@@ -361,7 +360,7 @@ def _tell_statement(found: StatementOfUse) -> None:
                 for kind, line in lines_of(account)
             ),
             title=f"{grant.voice}: {grant.owner_name or grant.owner} to "
-            f"{grant.licensee_name or grant.licensee}, {grant.status}, {price}",
+            f"{grant.licensee_name or grant.licensee}, {grant.status}, {grant.price_words}",
         )
         due = [] if account.amount is None or not grant.price else [account.amount]
         total = money((grant.price.currency, amount) for amount in due if grant.price)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from consent.credentials import grant as grants
 from consent.credentials import statement as statements
 from consent.credentials.jws import ToSign, stated_type
-from consent.errors import InputError, RefusedError
+from consent.errors import InputError, RefusedError, VerificationError
 
 if TYPE_CHECKING:
     from consent.credentials.statement import Statement
@@ -215,6 +215,12 @@ def _draft_of(registry: Registry, outputs: Sequence[str]) -> tuple[str, GrantRec
                 hint="Give the ids of drafts made here; `vivavoce verify FILE` shows them.",
             )
         authorization = registry.authorization(receipt.authorization_id)
+        if authorization.digest != json.loads(receipt.leaf_json)["authorization"]:
+            raise VerificationError(
+                f"the receipt of the output {output} is of another authorization than the "
+                "registry says: it was changed",
+                hint="Look what else was: vivavoce audit check",
+            )
         works.add(authorization.request.approval_digest)
         grants_used.update(opening.grant_id for opening in receipt.openings)
     if len(works) != 1:

@@ -105,6 +105,7 @@ class Auditor:
             events=tuple(events(self.changes.about(refs), refs)),
             owner_name=names[record.owner],
             licensee_name=names[record.licensee],
+            readable=record.grant is not None,
         )
 
     def record(self, grant_id: str) -> GrantRecord:

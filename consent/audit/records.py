@@ -61,7 +61,9 @@ class GrantEntry:
     index
         Place of its log entry.
     price
-        None where the grant asks for no money.
+        None where the grant asks for no money, or nobody can read any more what it asks for.
+    readable
+        Whether its document can be read; not after the erasure of the rights holder.
     events
         What ended or interrupted it, in the order of the log.
     """
@@ -80,6 +82,14 @@ class GrantEntry:
     events: tuple[Event, ...] = ()
     owner_name: str = ""
     licensee_name: str = ""
+    readable: bool = True
+
+    @property
+    def price_words(self) -> str:
+        """What it pays, for people."""
+        if self.price is not None:
+            return self.price.words()
+        return "no payment agreed" if self.readable else "what it pays cannot be read any more"
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,6 @@ def _summary(statement: StatementOfUse) -> str:
 
 def _section(account: GrantAccount) -> str:
     grant = account.grant
-    price = "no payment agreed" if grant.price is None else grant.price.words()
     limit = "no limit" if grant.granted_ms is None else f"{minutes(grant.granted_ms)} minutes"
     note = f" ({grant.price.note})" if grant.price is not None and grant.price.note else ""
     rows = "".join(_html_row(kind, line, account) for kind, line in lines_of(account))
@@ -174,7 +173,7 @@ def _section(account: GrantAccount) -> str:
         f"{_text(grant.licensee_name or grant.licensee)}</h2>\n"
         f'<p class="quiet">Grant {_text(grant.id)}, {_text(grant.status)}, valid '
         f"{day(grant.valid_from)} to {day(grant.valid_until)}; {_text(limit)}; "
-        f"{_text(price + note)}. Digest {_text(grant.digest)}.</p>\n"
+        f"{_text(grant.price_words + note)}. Digest {_text(grant.digest)}.</p>\n"
         "<table><thead><tr><th>Date</th><th>Work</th><th>Title</th><th>Output</th><th>What</th>"
         f'<th class="n">Minutes</th><th class="n">Amount</th></tr></thead><tbody>{rows}</tbody>'
         f'<tfoot><tr><td colspan="5">Published</td>{_number(minutes(account.used_ms))}'

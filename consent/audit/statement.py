@@ -154,6 +154,7 @@ class GrantAccount:
                 "unit": price.unit,
                 "note": price.note,
             },
+            "readable": grant.readable,
             "used_before_ms": self.used_before_ms,
             "used_ms": self.used_ms,
             "amount": None if self.amount is None else str(self.amount),

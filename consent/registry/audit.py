@@ -212,6 +212,7 @@ def _check_receipts(core: Core, session: Session, leaves: list[bytes]) -> list[s
     rows = {row.output_id: row for row in session.exec(select(ReceiptRow)).all()}
     uses: dict[str, list[tuple[Any, ...]]] = {}
     digests = dict(session.exec(select(GrantRow.id, GrantRow.digest)).all())
+    authorized = dict(session.exec(select(AuthorizationRow.id, AuthorizationRow.digest)).all())
     for use in session.exec(select(VoiceUseRow)).all():
         uses.setdefault(use.output_id, []).append(_as_logged(core, use, digests))
     outcome: dict[str, dict[str, Any]] = {}
@@ -248,6 +249,13 @@ def _check_receipts(core: Core, session: Session, leaves: list[bytes]) -> list[s
             last["kind"] == "sealed" and (row.sha256, row.size) != (last["sha256"], last["size"])
         ):
             problems.append(f"The receipt of the output {output_id} was changed.")
+        # A receipt that came back from the log after a loss knows its authorization's digest alone.
+        if row.authorization_id is not None and (
+            authorized.get(row.authorization_id) != entry["authorization"]
+        ):
+            problems.append(
+                f"The authorization of the output {output_id} was deleted, or is another's."
+            )
         if sorted(uses.get(output_id, [])) != sorted(voices):
             problems.append(f"The voices' use in the output {output_id} was changed.")
     problems += [f"The receipt of the output {name} is not in the log." for name in rows]

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Index, MetaData, Text, UniqueConstraint
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
+
+from consent.errors import VerificationError
 
 metadata = MetaData(
     naming_convention={
@@ -35,6 +38,23 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError(f"{value!r} has no time zone")
         return value.astimezone(UTC).replace(tzinfo=None)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """Read what the database has; SQLite keeps whatever somebody wrote there."""
+        read = super().result_processor(dialect, coltype)
+        if read is None:
+            return None
+
+        def checked(value: Any) -> Any:
+            try:
+                return read(value)
+            except (ValueError, TypeError) as exc:
+                raise VerificationError(
+                    f"the registry has {str(value)[:40]!r} where a time belongs: it was changed",
+                    hint="Restore it from a backup: vivavoce keys restore --help",
+                ) from exc
+
+        return checked
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return an aware time in UTC."""

@@ -12,6 +12,7 @@ from consent_kit import a_draft, a_request, snapshot, sql
 from consent.clock import FixedClock
 from consent.errors import RefusedError, VerificationError
 from consent.home import Home
+from consent.proposals import propose_approval
 from consent.registry import Authorization, Registry
 
 
@@ -277,3 +278,41 @@ def test_an_old_database_under_a_newer_log_learns_what_it_missed(
         assert restored.check().ok
         with restored.lease(given.id), pytest.raises(RefusedError, match=r"4\.00 are used"):
             restored.issue_receipt(a_draft(restored, given.id, minutes=4.0))
+
+
+def test_a_deleted_authorization_with_a_receipt_is_noticed(
+    registry: Registry, home: Home, authorization: Authorization
+) -> None:
+    sql(home, "DELETE FROM leases")
+    sql(home, "DELETE FROM authorizations")
+    assert any("authorization of the output" in problem for problem in registry.check().problems)
+
+
+def test_receipts_that_exchanged_their_authorizations_are_noticed(
+    registry: Registry, home: Home, authorization: Authorization
+) -> None:
+    other = registry.authorize(a_request(job_digest="a" * 64))
+    with registry.lease(other.id):
+        draft = a_draft(registry, other.id)
+        registry.issue_receipt(draft)
+        registry.mark_sealed(draft.output_id, sha256="f" * 64, size=9, published_as="b.m4b")
+    assert registry.check().ok
+    sql(
+        home,
+        "UPDATE receipts SET authorization_id = CASE authorization_id WHEN ? THEN ? ELSE ? END",
+        *(authorization.id, other.id, authorization.id),
+    )
+    problems = registry.check().problems
+    assert len([p for p in problems if "authorization of the output" in p]) == 2
+    with pytest.raises(VerificationError, match="another authorization"):
+        propose_approval(registry, [draft.output_id])
+
+
+@pytest.mark.sqlite_only
+def test_a_time_that_is_none_is_a_changed_row_and_no_fault_of_the_program(
+    registry: Registry, home: Home, authorization: Authorization
+) -> None:
+    sql(home, "UPDATE authorizations SET issued_at = 'a long time ago'")
+    with pytest.raises(VerificationError, match="'a long time ago' where a time belongs"):
+        registry.lease(authorization.id)
+    assert any("where a time belongs" in problem for problem in registry.check().problems)

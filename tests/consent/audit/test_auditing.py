@@ -26,6 +26,7 @@ from consent.audit.documents import check_document, read_json, write_json
 from consent.audit.exporting import export_audit
 from consent.audit.listing import Filter
 from consent.audit.orphans import CHANGED, ELSEWHERE, KNOWN, NOT_SEALED, SILENT, UNKNOWN, Claim
+from consent.audit.rendering import statement_html
 from consent.audit.reports import (
     log_listing,
     orphans,
@@ -404,3 +405,16 @@ def test_the_auditor_reads_one_state_of_the_log(stage: Stage) -> None:
     uses, unexplained = auditor.uses(grants)
     assert uses == []
     assert unexplained == []
+
+
+def test_what_a_grant_paid_is_not_denied_once_its_document_was_erased(stage: Stage) -> None:
+    stage.grant(compensation=EURO_A_MINUTE)
+    publish(stage)
+    stage.registry.erase_party("anna", "Dana Desk", "consent-withdrawn")
+    statement = statement_of_use(stage.registry, "studio")
+    (account,) = statement.grants
+    assert account.amount is None
+    assert account.to_json()["readable"] is False
+    page = statement_html(statement)
+    assert "no payment agreed" not in page
+    assert "what it pays cannot be read any more" in page
