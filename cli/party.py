@@ -13,7 +13,7 @@ import typer
 from cli.asking import asked
 from cli.output import emit_json, say, table
 from cli.signing import By, ExportToSign, Yes, confirm, settle
-from consent.errors import InputError
+from consent.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
     from consent.registry import Party, Registry
@@ -177,12 +177,27 @@ def rotate(
     with Registry.open(Home.open()) as registry:
         found = registry.party(party)
         if export is None:
+            if did is None:
+                _not_taken_over(found)
             registry.rotate_key(found.id, did=did)
             say(f"The key of {found.handle} is now {registry.party(found.id).did}.")
             return
+        if did is None:
+            _not_taken_over(found)
         body = {"old_did": found.did, "new_did": did or registry.prepare_key(found.id)}
         waiting = propose_statement(registry, "rotation", by=found.id, subject=found.id, body=body)
         settle(registry, waiting, found.id, export=export)
+
+
+def _not_taken_over(party: Party) -> None:
+    """Refuse to make the new key here where the party keeps its key in its own hands."""
+    if any(key.did == party.did and key.held == "elsewhere" for key in party.keys):
+        raise RefusedError(
+            f"the key of {party.handle} is kept elsewhere; a new one made here would let this "
+            "registry sign for them",
+            hint="Have one made where the old one is (vivavoce keys new NAME), and give its "
+            "did:key with --did, and --export-to-sign FILE.",
+        )
 
 
 @app.command("replace-key")

@@ -123,3 +123,19 @@ def test_who_takes_back_a_replaced_grant_is_told_which_one_still_holds(
     assert second in revoked.err
     assert "active" in revoked.err
     assert second not in run("consent", "revoke", second, "--yes").err
+
+
+@pytest.mark.parametrize("options", [(), ("--export-to-sign", "rotation.json")])
+def test_a_key_in_its_owners_hands_is_not_changed_for_one_that_the_registry_holds(
+    run: Run, options: tuple[str, ...]
+) -> None:
+    did = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+    assert run("party", "add", "kim", "--name", "Kim", "--did", did).code == 0
+    refused = run("party", "rotate", "kim", *options)
+    assert refused.code == 4
+    assert "--did" in refused.err
+    assert not Path("rotation.json").exists()
+    new = "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp"
+    export = ("--did", new, "--export-to-sign", "rotation.json")
+    assert run("party", "rotate", "kim", *export).code == 0
+    assert Path("rotation.json").exists()
