@@ -49,6 +49,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
 
 
 @pytest.fixture
+def other_home(tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A second home, its registry apart from that of `home`."""
+    if not POSTGRES:
+        yield Home.open(tmp_path / "other")
+        return
+    with fresh_schema() as url:
+        with monkeypatch.context() as patch:
+            patch.setenv("VIVAVOCE_REGISTRY", url)
+            opened = Home.open(tmp_path / "other")
+        yield opened
+
+
+@pytest.fixture
 def clock() -> FixedClock:
     return FixedClock(NOON)
 

@@ -276,12 +276,12 @@ def test_a_restored_old_database_does_not_bring_a_stolen_key_back(
 
 
 def test_a_grant_is_spent_at_the_one_registry_it_names(
-    stage: Stage, grant: GrantRecord, tmp_path: Path, clock: FixedClock
+    stage: Stage, grant: GrantRecord, other_home: Home, clock: FixedClock
 ) -> None:
     """Two registries that claim one grant could spend its minutes twice."""
     assert grant.grant is not None
     token = grant.grant.token
-    with Registry.open(Home.open(tmp_path / "other"), clock=clock) as other:
+    with Registry.open(other_home, clock=clock) as other:
         elsewhere = Stage(other)
         with pytest.raises(RefusedError, match=f"at the registry {stage.registry.did} alone"):
             other.import_grant(token)

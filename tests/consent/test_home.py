@@ -33,6 +33,7 @@ def test_the_environment_names_home_and_registry(
     assert home.registry_url == "sqlite:////elsewhere/registry.db"
 
 
+@pytest.mark.sqlite_only
 def test_settings_are_read_from_the_configuration(tmp_path: Path, home: Home) -> None:
     home.config_file.write_text('[registry]\nurl = "sqlite:////x.db"\n[narration]\nworkers = 2\n')
     opened = Home.open()

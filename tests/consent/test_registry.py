@@ -24,6 +24,7 @@ from consent.log import LogReader, verify_proof
 from consent.registry import Denied, Registry
 
 
+@pytest.mark.sqlite_only
 def test_first_use_makes_keys_log_and_tables_closed_to_others(home: Home) -> None:
     with Registry.open(home) as registry:
         assert re.fullmatch("[0-9a-f]{4}", registry.registry_tag)
@@ -337,12 +338,14 @@ def test_a_registry_url_that_cannot_be_used_is_refused(
         Registry.open(Home.open())
 
 
+@pytest.mark.sqlite_only
 def test_a_folder_in_place_of_the_registry_is_reported(home: Home) -> None:
     (home.root / "registry.db").mkdir()
     with pytest.raises(StorageError, match="cannot open the registry"):
         Registry.open(home)
 
 
+@pytest.mark.sqlite_only
 def test_a_file_that_is_no_database_is_reported(home: Home) -> None:
     (home.root / "registry.db").write_bytes(b"hello " * 1000)
     with pytest.raises(StorageError, match="not a database"):
