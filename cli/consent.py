@@ -15,7 +15,7 @@ from cli.signing import By, ExportToSign, Yes, confirm, settle
 from consent.errors import InputError
 
 if TYPE_CHECKING:
-    from consent.registry import GrantRecord, Registry
+    from consent.registry import GrantRecord, Party, Registry
 
 app = typer.Typer(
     help="Whose voice it is, who may use it for what, and taking that back.", no_args_is_help=True
@@ -246,7 +246,8 @@ def list_grants(
         if as_json:
             emit_json([_facts(registry, record) for record in found])
             return
-        names = {party.id: party.handle or party.id for party in registry.parties()}
+        known = _parties(registry, *(who for r in found for who in (r.owner, r.licensee)))
+        names = {party.id: party.handle or party.id for party in known}
         table(
             ("grant", "voice", "from", "to", "until", "minutes left>", "now"),
             (
@@ -408,7 +409,8 @@ def _sign(registry: Registry, waiting: Any, signer: str, *, export: Path | None,
     """Show what is to be signed, have it signed, and take it in."""
     from consent.credentials.summary import summary
 
-    for line in summary(waiting.payload, _names(registry)):
+    subject = waiting.payload["credentialSubject"]
+    for line in summary(waiting.payload, _names(registry, subject["owner"], subject["licensee"])):
         say(line)
     if export is None:
         confirm("This will be signed.", yes=yes)
@@ -454,8 +456,13 @@ def _left(record: GrantRecord) -> str:
     return "no limit" if record.left_ms is None else f"{record.left_ms / 60_000:,.1f}"
 
 
-def _names(registry: Registry) -> dict[str, str]:
-    return {party.id: party.display_name for party in registry.parties()}
+def _names(registry: Registry, *parties: str) -> dict[str, str]:
+    return {party.id: party.display_name for party in _parties(registry, *parties)}
+
+
+def _parties(registry: Registry, *ids: str) -> list[Party]:
+    # One by one: reading all there are takes seconds where there are thousands.
+    return [registry.party(party_id) for party_id in dict.fromkeys(ids)]
 
 
 def _words(registry: Registry, record: GrantRecord) -> list[str]:
@@ -463,7 +470,8 @@ def _words(registry: Registry, record: GrantRecord) -> list[str]:
 
     terms = _document(record).terms
     used = f"Used: {record.used_ms / 60_000:,.1f} minutes; left: {_left(record)}."
-    return [*plain_sentences(terms, _names(registry)), used]
+    names = _names(registry, record.owner, record.licensee)
+    return [*plain_sentences(terms, names), used]
 
 
 def _facts(registry: Registry, record: GrantRecord) -> dict[str, Any]:
