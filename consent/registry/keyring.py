@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
-from consent.errors import RefusedError
+from consent.errors import RefusedError, VerificationError
 from consent.registry import rows
 from consent.registry.core import Core
 from consent.registry.moments import Received
 from consent.registry.people import Mandate, PartyKey
-from consent.registry.tables import MandateRow, PartyKeyRow
+from consent.registry.tables import LogIndexRow, MandateRow, PartyKeyRow
+
+_RESTORE = "Restore the registry from a backup: vivavoce keys restore FILE"
+# Built once, for this is asked with every document.
+_STATED = (
+    select(LogIndexRow.leaf_index)
+    .where(
+        LogIndexRow.kind == "statement",
+        col(LogIndexRow.subject).in_(bindparam("refs", expanding=True)),
+    )
+    .order_by(col(LogIndexRow.leaf_index))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +47,11 @@ def key_of(core: Core, session: Session, did: str) -> PartyKey | None:
         Its row was changed.
     """
     row = rows.held(session, PartyKeyRow, did)
-    return None if row is None else read_key(core, row)
+    if row is None:
+        return None
+    key = read_key(core, row)
+    _refuse_put_back(core, session, row)
+    return key
 
 
 def did_of_ref(session: Session, ref: str) -> str | None:
@@ -81,7 +100,7 @@ def good_key(core: Core, session: Session, did: str, what: str, received: Receiv
 def mandates_for(core: Core, session: Session, principal: str) -> list[Mandate]:
     """Return every mandate to act for a party, oldest first."""
     return [
-        mandate(core, row)
+        mandate(core, session, row)
         for row in session.exec(
             select(MandateRow)
             .where(MandateRow.principal == principal)
@@ -134,9 +153,19 @@ def entitled(
     )
 
 
-def mandate(core: Core, row: MandateRow) -> Mandate:
-    """Return the mandate in a row, its signature checked."""
+def mandate(core: Core, session: Session, row: MandateRow) -> Mandate:
+    """Return the mandate in a row, its signature checked.
+
+    Raises
+    ------
+    VerificationError
+        It was changed, or an older state was put back.
+    """
     rows.verify_row(core, row, f"the mandate {row.id}")
+    if row.revoked_at is None and any(_said(core, session, row.ref)):
+        raise VerificationError(
+            f"the mandate {row.id} is revoked by the log, and not in the registry", hint=_RESTORE
+        )
     return Mandate(
         id=row.id,
         principal=row.principal,
@@ -164,3 +193,21 @@ def read_key(core: Core, row: PartyKeyRow) -> PartyKey:
         leaf_index=row.leaf_index,
         ended_leaf=row.ended_leaf,
     )
+
+
+def _refuse_put_back(core: Core, session: Session, row: PartyKeyRow) -> None:
+    """Refuse a key whose older, signed state was put back after the log had ended it."""
+    for entry in _said(core, session, row.ref, core.ref("party", row.party_id)):
+        compromised = entry["type"] == "compromise" and entry["subject"] == row.ref
+        rotated = entry["type"] == "rotation" and entry["old_key"] == row.ref
+        if (compromised and row.state != "compromised") or (rotated and row.state == "active"):
+            raise VerificationError(
+                f"the key {row.did} has ended by the log, and is {row.state} in the registry",
+                hint=_RESTORE,
+            )
+
+
+def _said(core: Core, session: Session, *refs: str) -> Iterator[dict[str, Any]]:
+    """Yield the statements of the log about these."""
+    for place in session.execute(_STATED, {"refs": refs}).scalars():
+        yield json.loads(core.log.entry(place))

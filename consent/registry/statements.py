@@ -165,7 +165,7 @@ def _plan_end_of_mandate(
     what: str,
     received: Received,
 ) -> Plan:
-    mandate = keyring.mandate(core, row)
+    mandate = keyring.mandate(core, session, row)
     issuer = ""
     if statement.issuer_did != core.did or mandate.kind == "agent":
         key = keyring.good_key(core, session, statement.issuer_did, what, received)

@@ -13,6 +13,7 @@ from grants_kit import ANNA, Stage
 
 from consent import keys
 from consent.clock import FixedClock
+from consent.credentials.grant import Basis
 from consent.errors import RefusedError, VerificationError, VivavoceError
 from consent.home import Home
 from consent.registry import Registry, rows
@@ -269,3 +270,39 @@ def test_a_grant_that_was_deleted_and_imported_again_has_no_minutes_back(
 def test_a_grant_id_is_only_looked_up(stage: Stage, grant_id: str) -> None:
     with pytest.raises(RefusedError, match="no grant"):
         stage.registry.grant(grant_id)
+
+
+@pytest.mark.parametrize("ending", ["compromise", "rotation"])
+def test_an_older_state_of_a_key_put_back_is_noticed(stage: Stage, home: Home, ending: str) -> None:
+    token = stage.token()
+    columns = "state, valid_until, compromised_since, ended_leaf, signature"
+    with sqlite3.connect(home.root / "registry.db") as connection:
+        old = connection.execute(
+            f"SELECT {columns} FROM party_keys WHERE did = ?", (stage.anna.did,)
+        ).fetchone()
+    connection.close()
+    if ending == "compromise":
+        stage.say("compromise", stage.anna.did, since=stage.now())
+    else:
+        stage.registry.rotate_key("anna")
+    sql(home, f"UPDATE party_keys SET ({columns}) = (?, ?, ?, ?, ?) WHERE did = ?", *old,
+        stage.anna.did)  # fmt: skip
+    with pytest.raises(VerificationError, match="has ended by the log, and is active"):
+        stage.registry.import_grant(token)
+    assert any("by the log it is" in problem for problem in stage.registry.check().problems)
+
+
+def test_an_older_state_of_a_mandate_put_back_is_noticed(stage: Stage, home: Home) -> None:
+    agent = stage.registry.create_party("person", "agent", "Agent")
+    mandate = stage.say(
+        "mandate", stage.anna.id, kind="agent", representative=agent.id,
+        representative_did=agent.did, scope=("grant",), valid_from=stage.now(),
+    )  # fmt: skip
+    with sqlite3.connect(home.root / "registry.db") as connection:
+        (old,) = connection.execute("SELECT signature FROM mandates").fetchone()
+    connection.close()
+    stage.say("revocation", mandate.id)
+    sql(home, "UPDATE mandates SET revoked_at = NULL, signature = ?", old)
+    with pytest.raises(VerificationError, match="is revoked by the log, and not in"):
+        stage.grant(signer=agent, basis=Basis(kind="agent", mandate=mandate.id))
+    assert stage.registry.check().problems
