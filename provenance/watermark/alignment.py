@@ -122,7 +122,7 @@ def _refined(soft: Array, first: int, rough: Alignment, decoded: Decoded, book: 
     for word in WORD_FRAMES * np.arange(0.976, 1.0241, 0.002):
         pivot = middle - (middle - rough.start) / rough.word * word
         for moved in range(-4, 5):
-            alignment = Alignment(pivot + moved, float(word))
+            alignment = Alignment(float(pivot + moved), float(word))
             at = alignment.words(first, first + len(soft), book.words)
             fit = float(np.einsum("ij,ij->", soft, signs[at]))
             if fit > best:

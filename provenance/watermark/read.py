@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 from provenance.audio.pcm import FloatArray
 from provenance.watermark import MarkReading, Span
-from provenance.watermark.alignment import Alignment, alignments_tried, fold, search, word_sums
+from provenance.watermark.alignment import (
+    Alignment,
+    Found,
+    alignments_tried,
+    fold,
+    search,
+    word_sums,
+)
 from provenance.watermark.coding import ID_BITS, WORD_BITS, code, log_tail
 from provenance.watermark.listen import STEP, Heard, listen
 from provenance.watermark.model import Networks
@@ -39,7 +46,8 @@ USUAL_ID_S = 8.0
 _BLOCK = 3  # frames of 20 ms: one step of the path
 _WINDOWS_S = (16, 64, 256)
 _SWITCH = 8.0  # nats that a change of state has to bring
-_UNKNOWN = 0.1  # nats per second by which an id has to be the better explanation of a mark
+_DOUBT = -0.1  # nats per frame that presence may speak against a proven id
+_UNKNOWN = 0.002  # nats per frame by which an id has to be the better explanation of a mark
 _MOST_IDS = 48
 _ALIKE = 10  # frames whose bits say much the same
 _AROUND = 5 * FRAMES_PER_S  # on either side: what a frame's level is compared with
@@ -49,10 +57,17 @@ _HINT = 3.0  # nats for a mark somewhere in a window, below which it is not sear
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """An id that was found somewhere, and where its words lie."""
+    """An id that was found somewhere, where its words lie, and how well it was heard there.
+
+    Attributes
+    ----------
+    slope
+        Factor that makes of a bit's logit the logarithm of its odds.
+    """
 
     output_id: str
     alignment: Alignment
+    slope: float
 
 
 def read(
@@ -158,7 +173,7 @@ def _anchors(
         found = search(soft[first:last] * open_frames[:, None], first)
         if found is None or found.log_p + math.log(len(plan)) > math.log(FALSE_ID):
             continue
-        anchor = Anchor(found.decoded.output_id, found.alignment)
+        anchor = _anchor(soft, found, first, last)
         if not any(
             anchor.output_id == other.output_id
             and anchor.alignment.near(other.alignment, (first + last) / 2, code().words)
@@ -184,22 +199,28 @@ def _plan(frames: int) -> list[tuple[int, int]]:
     return plan
 
 
+def _anchor(soft: FloatArray, found: Found, first: int, last: int) -> Anchor:
+    """Make an anchor of an id, with the slope measured where it was found."""
+    match = _match(soft, found.decoded.output_id, found.alignment, first, last)
+    heard = match[np.abs(match).sum(1) > 0]
+    slope = 2 * float(heard.mean()) / max(float(heard.var()), 1e-6)
+    return Anchor(found.decoded.output_id, found.alignment, min(4.0, max(0.5, slope)))
+
+
+def _match(
+    soft: FloatArray, output_id: str, alignment: Alignment, first: int, last: int
+) -> NDArray[np.float64]:
+    """Return the frames' bits, positive where they say what the id's words say."""
+    words = code().encode(output_id)
+    return soft[first:last] * (2.0 * words[alignment.words(first, last, len(words))] - 1)
+
+
 def _fit(soft: FloatArray, anchor: Anchor, first: int, last: int) -> NDArray[np.float64]:
     """Return by how many nats each frame's bits speak for an id against random bits."""
-    words = code().encode(anchor.output_id)
-    at = anchor.alignment.words(first, last, len(words))
-    sign = 2.0 * words[at] - 1
-    match = soft[first:last] * sign
-    # How sure a logit is, measured where it must be right if anything is.
-    slope = _slope(match)
-    nats: NDArray[np.float64] = (math.log(2) - np.logaddexp(0, -slope * match)).sum(1) / _ALIKE
+    match = _match(soft, anchor.output_id, anchor.alignment, first, last)
+    odds = math.log(2) - np.logaddexp(0, -anchor.slope * match)
+    nats: NDArray[np.float64] = odds.sum(1) / _ALIKE
     return nats
-
-
-def _slope(match: NDArray[np.float64]) -> float:
-    """Return the factor that makes logits calibrated, from some that are mostly right."""
-    mean, variance = float(match.mean()), float(match.var())
-    return min(2.0, max(0.1, 2 * mean / max(variance, 1e-6)))
 
 
 def _smoothed(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
@@ -223,7 +244,8 @@ def _spans(
     gain[:, 1] = marked
     for number, anchor in enumerate(anchors):
         fit = _fit(soft, anchor, 0, heard.frames) * loud
-        gain[:, 2 + number] = marked + _per_block(fit, steps) - _UNKNOWN * _BLOCK / FRAMES_PER_S
+        # Bits that say a proven id outweigh a detector that would rather not call it marked.
+        gain[:, 2 + number] = _per_block(fit + np.maximum(evidence, _DOUBT) - _UNKNOWN, steps)
     path = _best_path(gain)
     edges = np.flatnonzero(np.diff(path, prepend=-1, append=-1))
     spans = []
@@ -281,20 +303,18 @@ def _span(
     if not asked.size:
         return None
     cut = np.clip(asked, -CLIP, CLIP)
-    windows = max(1.0, np.count_nonzero(loud) / asked.size)
+    windows = max(1.0, int(np.count_nonzero(loud)) / asked.size)
     p_value = min(1.0, calibration.p_value(float(cut.mean()), asked.size) * windows)
     output_id, corrected = None, 0
     if anchor is not None:
         log_p, wrong = _proof(soft[first:last], first, anchor)
-        log_p += math.log(searched)
-        if log_p <= math.log(FALSE_ID):
-            output_id, corrected = anchor.output_id, wrong
-            p_value = min(p_value, math.exp(max(log_p, -700)))
-        else:  # a piece of an id that was proven elsewhere: enough to know it again
-            log_p -= (ID_BITS) * math.log(2) + math.log(alignments_tried(code().words))
-            if log_p <= math.log(FALSE_ID):
+        tries = ID_BITS * math.log(2) + math.log(alignments_tried(code().words) * searched)
+        # A piece of what was proven elsewhere is only to be known again: no id was looked for.
+        for tried in (tries, math.log(_MOST_IDS * windows)):
+            if log_p + tried <= math.log(FALSE_ID):
                 output_id, corrected = anchor.output_id, wrong
-                p_value = min(p_value, math.exp(max(log_p, -700)))
+                p_value = min(p_value, math.exp(max(log_p + tried, -700)))
+                break
     if output_id is None and p_value > FALSE_MARK:
         return None
     presence = 1 / (1 + np.exp(-asked.astype(np.float64)))
@@ -309,16 +329,15 @@ def _span(
 
 
 def _proof(soft: FloatArray, first: int, anchor: Anchor) -> tuple[float, int]:
-    """Return how improbable the id's match in a stretch is by chance, and its wrong bits."""
+    """Return how improbable this id's match in a stretch is by chance, and its wrong bits."""
     total = np.concatenate([np.zeros((1, WORD_BITS)), np.cumsum(soft, axis=0, dtype=np.float64)])
     words = code().encode(anchor.output_id)
     shift = round((first - anchor.alignment.start) / anchor.alignment.word)
     offset = anchor.alignment.start + shift * anchor.alignment.word - first
     folded = fold(word_sums(total, offset, anchor.alignment.word), shift, len(words))
     match = folded * (2.0 * words - 1)
-    log_p = log_tail(np.abs(match).ravel(), float(match.sum())) + ID_BITS * math.log(2)
-    log_p += math.log(alignments_tried(len(words)))
-    return min(0.0, log_p), int(np.count_nonzero(match < 0))
+    log_p = log_tail(np.abs(match).ravel(), float(match.sum()))
+    return log_p, int(np.count_nonzero(match < 0))
 
 
 def _joined(spans: list[Span]) -> list[Span]:

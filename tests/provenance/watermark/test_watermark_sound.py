@@ -186,6 +186,17 @@ def test_two_ids_and_what_is_unmarked_are_told_apart_within_a_fifth_of_a_second(
     assert all(span.p_value < FALSE_ID for span in spans[:2])
 
 
+def test_a_short_piece_of_another_id_is_not_given_to_the_one_that_is_known() -> None:
+    clean = lowpassed_noise(17, 16)
+    sound = clean.copy()
+    sound[: 9 * RATE] = marked(clean[: 9 * RATE])
+    sound[12 * RATE : 14 * RATE] = marked(clean, output_id=TWO)[2 * RATE : 4 * RATE]
+    assert [span.output_id for span in read(sound).spans] == [ONE, None]
+    # but a short piece of the same output is known again
+    sound[12 * RATE : 14 * RATE] = marked(clean)[12 * RATE : 14 * RATE]
+    assert [span.output_id for span in read(sound).spans] == [ONE, ONE]
+
+
 def test_too_short_for_an_id_says_so() -> None:
     reading = read(marked(lowpassed_noise(13, 2)))
     assert reading.present
