@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from consent.canonical import canonical, commitment
+from consent.clock import rfc3339
 from consent.errors import InputError, VerificationError
+from consent.log.checkpoint import Checkpoint
 from consent.log.proof import verify_proof
+from consent.log.quorum import WitnessPolicy
 from provenance.audio.decode import AudioInfo, opened_blocks
 from provenance.manifest.read import ManifestReading
 from provenance.manifest.trust import TrustEntry
@@ -31,12 +35,15 @@ def check_receipt(
     consent: Mapping[str, Any],
     entries: Sequence[TrustEntry],
     info: AudioInfo | None,
+    witnesses: WitnessPolicy,
 ) -> Finding:
     """Check the log entry in the manifest and its proof.
 
     A receipt is public and can be copied into any manifest. It counts only under the signature of
-    the one whose log it is in, and only if it describes this file.
+    the one whose log it is in, and only if it describes this file. Cosignatures are told, not
+    asked for: a file is as a rule finished before a witness has seen its entry.
     """
+    known = replace(witnesses, quorum="none")
 
     def found(status: str, sentence: str) -> Finding:
         return Finding("receipt", status, sentence)
@@ -62,7 +69,7 @@ def check_receipt(
     problem = ""
     for vkey in logs:
         try:
-            checkpoint = verify_proof(proof, leaf_text, vkey)
+            checkpoint = verify_proof(proof, leaf_text, vkey, witnesses=known)
             break
         except VerificationError as exc:
             problem = exc.message
@@ -81,8 +88,20 @@ def check_receipt(
     return found(
         CONFIRMED,
         f"Receipt {plain(consent.get('output'))} is in the log {plain(checkpoint.origin)} "
-        f"(checked offline against its key, at size {checkpoint.size}). No outside witness has "
-        "signed that log: it proves what its operator committed to, not that there is no other.",
+        f"(checked offline against its key, at size {checkpoint.size}). {_witnessed(checkpoint)}",
+    )
+
+
+def _witnessed(checkpoint: Checkpoint) -> str:
+    """Say who, of those this home believes, has cosigned."""
+    if checkpoint.cosignatures:
+        names = ", ".join(
+            f"{plain(c.witness.name)} ({rfc3339(c.time)})" for c in checkpoint.cosignatures
+        )
+        return f"Cosigned by {names}, who saw no other log of that name."
+    return (
+        "No outside witness has signed that log: it proves what its operator committed to, not "
+        "that there is no other."
     )
 
 

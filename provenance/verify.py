@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from consent.errors import InputError, VivavoceError
 from consent.home import Home
+from consent.log.quorum import WitnessPolicy, load_policy
 from provenance.audio.decode import AudioInfo, probe
 from provenance.grants import check_grants
 from provenance.manifest import build, read, trust
@@ -72,7 +73,9 @@ def verify(path: Path, *, home: Home, max_bytes: int = MAX_BYTES) -> Report:
                 reading = ManifestReading(read.ABSENT, reason="format")
             else:
                 reading = read.read_manifest(stream, mime, entries)
-            return _Verdict(path, stream, info, reading, entries, registry, trouble).report()
+            verdict = _Verdict(path, stream, info, reading, entries, registry, trouble)
+            verdict.witnesses = load_policy(home)
+            return verdict.report()
 
 
 class _Verdict:
@@ -96,6 +99,7 @@ class _Verdict:
         self.registry = registry
         self.trouble = trouble
         self.consent = reading.assertion(build.CONSENT)
+        self.witnesses = WitnessPolicy()
         self.findings: list[Finding] = []
 
     def report(self) -> Report:
@@ -208,7 +212,9 @@ class _Verdict:
             self.findings.append(Finding("time", ABSENT, sentence))
 
     def _receipt(self, consent: Mapping[str, Any]) -> None:
-        self.findings.append(check_receipt(self.reading, consent, self.entries, self.info))
+        self.findings.append(
+            check_receipt(self.reading, consent, self.entries, self.info, self.witnesses)
+        )
         own = self.reading.trusted_by is not None and self.reading.trusted_by.name == trust.OWN
         if own and self.registry is not None:
             self.findings.append(check_registry(self.registry, consent, self.stream))
