@@ -43,8 +43,8 @@ from consent.registry import (
     Registry,
     VoiceUse,
 )
-from consent.registry.people import Party
-from consent.registry.tables import GrantRow
+from consent.registry.party.records import Party
+from consent.registry.storage.tables import GrantRow
 
 HEART = VoiceUse("kokoro:af_heart", "stock", "Apache-2.0", commercial=True, minutes=10.0)
 KOKORO = ModelUse("kokoro-82m", "kokoro", "1.0", "a" * 64, "Apache-2.0", "yes")

@@ -22,11 +22,13 @@ from consent.audit.changes import MARKS, ChangeIndex, References, events
 from consent.audit.logview import LogView
 from consent.audit.records import GrantEntry, Use
 from consent.errors import RefusedError, VivavoceError
-from consent.registry import Registry, grant_rows, openings
-from consent.registry.core import Core
-from consent.registry.people import GrantRecord
-from consent.registry.records import Authorization
-from consent.registry.tables import AuthorizationRow, ReceiptRow, VoiceUseRow
+from consent.registry import Registry
+from consent.registry.grant import grant_rows
+from consent.registry.job import openings
+from consent.registry.job.records import Authorization
+from consent.registry.party.records import GrantRecord
+from consent.registry.storage.core import Core
+from consent.registry.storage.tables import AuthorizationRow, ReceiptRow, VoiceUseRow
 
 _OUTPUTS = (b'"basis":"grant"', b'"kind":"sealed"', b'"kind":"abandoned"')
 _CHUNK = 500

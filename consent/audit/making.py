@@ -20,10 +20,10 @@ from consent.canonical import digest
 from consent.clock import rfc3339
 from consent.errors import InputError, RefusedError, VerificationError
 from consent.registry import Registry
-from consent.registry.people import GrantRecord
-from consent.registry.records import Authorization, Opening, Receipt
-from consent.registry.sealing import unseal
-from consent.registry.tables import (
+from consent.registry.job.records import Authorization, Opening, Receipt
+from consent.registry.party.records import GrantRecord
+from consent.registry.storage.sealing import unseal
+from consent.registry.storage.tables import (
     AuthorizationRow,
     LogIndexRow,
     MandateRow,

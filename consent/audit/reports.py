@@ -27,7 +27,7 @@ from consent.audit.statement import (
 )
 from consent.errors import InputError, RefusedError
 from consent.registry import Registry
-from consent.registry.tables import ReceiptRow
+from consent.registry.storage.tables import ReceiptRow
 
 
 def statement_of_use(

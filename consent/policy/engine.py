@@ -24,7 +24,7 @@ from consent.policy.wording import fill
 
 if TYPE_CHECKING:
     from consent.home import Home
-    from consent.registry.requests import AuthorizationRequest, VoiceUse
+    from consent.registry.job.requests import AuthorizationRequest, VoiceUse
 
 _NOTHING_KNOWN = Surroundings()
 

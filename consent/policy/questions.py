@@ -14,7 +14,7 @@ from consent.policy.facts import GrantFacts, Surroundings
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from consent.registry.requests import AuthorizationRequest, ModelUse, VoiceUse
+    from consent.registry.job.requests import AuthorizationRequest, ModelUse, VoiceUse
 
 #: What can be done with a voice: the action, and the permission that a grant needs for it.
 ACTIONS: Mapping[str, str] = {

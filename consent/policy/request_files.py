@@ -12,7 +12,7 @@ from consent.errors import InputError
 from consent.files import read_limited
 from consent.policy.facts import Surroundings
 from consent.policy.reading import Reader, flag, number, read, text, texts
-from consent.registry.requests import AuthorizationRequest, ModelUse, VoiceUse
+from consent.registry.job.requests import AuthorizationRequest, ModelUse, VoiceUse
 
 _MAX_BYTES = 1 << 20
 _DIGEST = "0" * 64

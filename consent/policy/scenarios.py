@@ -25,7 +25,7 @@ from consent.policy.reading import (
     text,
     texts,
 )
-from consent.registry.requests import AuthorizationRequest, ModelUse, VoiceUse
+from consent.registry.job.requests import AuthorizationRequest, ModelUse, VoiceUse
 
 #: Ways to say that the voice has no grant to judge.
 STOCK, NO_GRANT = "a stock voice", "no grant"

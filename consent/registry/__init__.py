@@ -9,15 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from consent.policy import Denied, Reason
-from consent.registry.people import (
-    GrantRecord,
-    Mandate,
-    Party,
-    PartyKey,
-    RegisteredVoice,
-    StatementRecord,
-)
-from consent.registry.records import (
+from consent.registry.job.records import (
     Authorization,
     AuthorizationRequest,
     GrantUse,
@@ -27,10 +19,18 @@ from consent.registry.records import (
     ReceiptDraft,
     VoiceUse,
 )
+from consent.registry.party.records import (
+    GrantRecord,
+    Mandate,
+    Party,
+    PartyKey,
+    RegisteredVoice,
+    StatementRecord,
+)
 
 if TYPE_CHECKING:
     from consent.registry.audit import CheckReport, RegistryStatus
-    from consent.registry.leases import Lease
+    from consent.registry.job.leases import Lease
     from consent.registry.registry import Registry
 
 __all__ = [
@@ -58,7 +58,7 @@ __all__ = [
 
 _LAZY = {
     "CheckReport": "consent.registry.audit",
-    "Lease": "consent.registry.leases",
+    "Lease": "consent.registry.job.leases",
     "Registry": "consent.registry.registry",
     "RegistryStatus": "consent.registry.audit",
 }

@@ -14,16 +14,12 @@ from consent.clock import rfc3339
 from consent.errors import VerificationError
 from consent.keys import key_id
 from consent.log.merkle import leaf_hash
-from consent.registry import (
-    accounts,
-    authorizations,
-    check_consents,
-    leases,
-    openings,
-    timekeeping,
-)
-from consent.registry.core import Core
-from consent.registry.tables import (
+from consent.registry import check_consents
+from consent.registry.grant import accounts
+from consent.registry.job import authorizations, leases, openings
+from consent.registry.storage import timekeeping
+from consent.registry.storage.core import Core
+from consent.registry.storage.tables import (
     AuthorizationRow,
     GrantRow,
     LogIndexRow,

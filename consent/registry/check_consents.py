@@ -15,10 +15,12 @@ from sqlmodel import Session, select
 
 from consent.credentials.statement import open_statement
 from consent.errors import RefusedError, VerificationError, VivavoceError
-from consent.registry import effects, grant_rows, parties, rows, salts, statements, voices
-from consent.registry.core import Core
-from consent.registry.sealing import unseal
-from consent.registry.tables import (
+from consent.registry.grant import effects, grant_rows, statements
+from consent.registry.party import parties, voices
+from consent.registry.storage import rows, salts
+from consent.registry.storage.core import Core
+from consent.registry.storage.sealing import unseal
+from consent.registry.storage.tables import (
     GrantRow,
     MandateRow,
     PartyKeyRow,

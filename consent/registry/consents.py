@@ -8,26 +8,17 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from consent.registry import (
-    grant_rows,
-    grants,
-    mandates,
-    minors,
-    operating,
-    parties,
-    statements,
-    status,
-    voices,
-)
-from consent.registry.core import Core
-from consent.registry.people import (
+from consent.registry.grant import grant_rows, grants, statements, status
+from consent.registry.grant.status import StatusChange
+from consent.registry.party import mandates, minors, operating, parties, voices
+from consent.registry.party.records import (
     GrantRecord,
     Mandate,
     Party,
     RegisteredVoice,
     StatementRecord,
 )
-from consent.registry.status import StatusChange
+from consent.registry.storage.core import Core
 
 if TYPE_CHECKING:
     from consent.credentials.grant import StatusEntry

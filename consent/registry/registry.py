@@ -14,30 +14,22 @@ from consent.home import Home
 from consent.log import Log
 from consent.log.quorum import load_policy
 from consent.policy import Explanation, PolicyEngine
-from consent.registry import (
-    audit,
-    authorizations,
-    authorizing,
-    erasure,
-    leases,
-    objects,
-    personal,
-    policy_history,
-    receipts,
-    reservations,
-    salts,
-)
+from consent.registry import audit
 from consent.registry.audit import CheckReport, RegistryStatus
 from consent.registry.consents import Consents
-from consent.registry.core import Core
-from consent.registry.database import Database
-from consent.registry.erasure import ErasureReport
-from consent.registry.firstuse import own_keys
-from consent.registry.leases import Lease
-from consent.registry.ledger import correct_clock, reconcile
-from consent.registry.objects import VaultObject
-from consent.registry.personal import ExportReport
-from consent.registry.records import Authorization, AuthorizationRequest, Receipt, ReceiptDraft
+from consent.registry.grant import reservations
+from consent.registry.job import authorizations, authorizing, leases, receipts
+from consent.registry.job.leases import Lease
+from consent.registry.job.records import Authorization, AuthorizationRequest, Receipt, ReceiptDraft
+from consent.registry.party import erasure, objects, personal
+from consent.registry.party.erasure import ErasureReport
+from consent.registry.party.objects import VaultObject
+from consent.registry.party.personal import ExportReport
+from consent.registry.storage import policy_history, salts
+from consent.registry.storage.core import Core
+from consent.registry.storage.database import Database
+from consent.registry.storage.firstuse import own_keys
+from consent.registry.storage.ledger import correct_clock, reconcile
 
 
 class Registry(Consents):
@@ -365,7 +357,7 @@ class Registry(Consents):
         by
             Who orders it.
         reason
-            One of :data:`consent.registry.erasure.REASONS`.
+            One of :data:`consent.registry.party.erasure.REASONS`.
         note
             Anything to remember; neither it nor `by` is kept here: see the report's ``record``.
 

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 
 from consent.home import Home
 from consent.registry import AuthorizationRequest, ModelUse, ReceiptDraft, Registry, VoiceUse
-from consent.registry.tables import metadata
+from consent.registry.storage.tables import metadata
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 HEART = VoiceUse("kokoro:af_heart", "stock", "Apache-2.0", commercial=True, minutes=10.0)

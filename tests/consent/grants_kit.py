@@ -10,7 +10,7 @@ from consent_kit import KOKORO, NOON, a_draft, a_request
 from consent.credentials.grant import Basis, Disclosure, GrantTerms, StatusEntry, draft_grant
 from consent.credentials.statement import Statement, draft_statement
 from consent.registry import AuthorizationRequest, ReceiptDraft, Registry, VoiceUse
-from consent.registry.people import GrantRecord, Party
+from consent.registry.party.records import GrantRecord, Party
 
 ANNA = "clone:anna"
 

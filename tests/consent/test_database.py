@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from consent.errors import InputError, StorageError
 from consent.home import Home
-from consent.registry.database import Database
-from consent.registry.tables import MetaRow
+from consent.registry.storage.database import Database
+from consent.registry.storage.tables import MetaRow
 
 
 def put(database: Database, key: str, value: str) -> None:

@@ -18,8 +18,9 @@ from consent.credentials.statement import draft_statement
 from consent.errors import InputError, RefusedError, VivavoceError
 from consent.home import Home
 from consent.log import verify_proof
-from consent.registry import Denied, Registry, leases
-from consent.registry.erasure import ErasureReport
+from consent.registry import Denied, Registry
+from consent.registry.job import leases
+from consent.registry.party.erasure import ErasureReport
 
 PASSPHRASE = "correct horse battery staple"
 
@@ -202,7 +203,7 @@ def test_a_reason_is_one_the_law_knows(stage: Stage, reason: str) -> None:
 def test_a_crash_after_the_log_entry_is_finished_on_the_next_opening(
     stage: Stage, home: Home, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from consent.registry import erasure
+    from consent.registry.party import erasure
 
     stage.grant()
     put(stage)

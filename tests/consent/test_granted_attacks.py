@@ -15,7 +15,7 @@ from consent.clock import FixedClock
 from consent.errors import RefusedError, VerificationError, VivavoceError
 from consent.home import Home
 from consent.registry import Authorization, Denied, Registry
-from consent.registry.people import GrantRecord
+from consent.registry.party.records import GrantRecord
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_an_old_reservation_put_back_spends_nothing_twice(
     """Signed rows can be replayed; the receipts say what has been used since."""
     given = stage.registry.authorize(stage.request(minutes=10.0))
     with stage.registry._core.database.read() as session:
-        from consent.registry.tables import ReservationRow
+        from consent.registry.storage.tables import ReservationRow
 
         old = session.get_one(ReservationRow, (given.id, grant.id)).signature
     lease = stage.registry.lease(given.id)
@@ -142,7 +142,7 @@ def test_an_old_counter_put_back_spends_nothing_twice(
 ) -> None:
     given = stage.registry.authorize(stage.request(minutes=18.0))
     with stage.registry._core.database.read() as session:
-        from consent.registry.tables import GrantRow
+        from consent.registry.storage.tables import GrantRow
 
         old = session.get_one(GrantRow, grant.id).state_signature
     with stage.registry.lease(given.id):

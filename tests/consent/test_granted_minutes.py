@@ -25,9 +25,10 @@ from sqlmodel import select
 from consent.clock import FixedClock
 from consent.errors import InputError, RefusedError
 from consent.home import Home
-from consent.registry import Denied, Lease, Registry, ledger
-from consent.registry.records import START_WITHIN, Receipt
-from consent.registry.tables import GrantRow, ReservationRow
+from consent.registry import Denied, Lease, Registry
+from consent.registry.job.records import START_WITHIN, Receipt
+from consent.registry.storage import ledger
+from consent.registry.storage.tables import GrantRow, ReservationRow
 
 SPAWN = multiprocessing.get_context("spawn")
 # Thirty-two interpreters would take a minute to start; no registry is open when they fork.

@@ -18,7 +18,7 @@ from consent.clock import FixedClock
 from consent.credentials.grant import Disclosure, Work, add_years
 from consent.errors import RefusedError
 from consent.registry import Authorization, Denied, Registry
-from consent.registry.people import GrantRecord
+from consent.registry.party.records import GrantRecord
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ def test_a_grant_that_ends_between_authorize_and_seal_stops_every_step(
     assert receipt is not None
     assert receipt.state == "abandoned"
     with registry._core.database.read() as session:
-        from consent.registry.tables import GrantRow
+        from consent.registry.storage.tables import GrantRow
 
         row = session.get(GrantRow, grant.id)
         assert row is not None

@@ -24,7 +24,8 @@ from consent.errors import RefusedError, StorageError
 from consent.home import Home
 from consent.locks import FileLock
 from consent.log import verify_proof
-from consent.registry import Registry, ledger
+from consent.registry import Registry
+from consent.registry.storage import ledger
 
 SPAWN = multiprocessing.get_context("spawn")
 

@@ -306,7 +306,7 @@ def test_the_migrations_lead_to_exactly_the_tables_of_the_program(registry: Regi
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    from consent.registry import database, tables
+    from consent.registry.storage import database, tables
 
     core = registry._core
     with core.database.engine.connect() as connection:

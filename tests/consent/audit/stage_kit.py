@@ -72,7 +72,7 @@ def approve(stage: Stage, grant_id: str) -> None:
 
 def append(registry: Registry, **entry: Any) -> int:
     """Write into the log what the program would refuse to: an operator with the log's key."""
-    from consent.registry.ledger import writing
+    from consent.registry.storage.ledger import writing
 
     core = registry._core
     with writing(core) as ledger:

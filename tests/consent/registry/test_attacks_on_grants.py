@@ -16,8 +16,9 @@ from consent.clock import FixedClock
 from consent.credentials.grant import Basis
 from consent.errors import RefusedError, VerificationError, VivavoceError
 from consent.home import Home
-from consent.registry import Registry, rows
-from consent.registry.tables import GrantRow
+from consent.registry import Registry
+from consent.registry.storage import rows
+from consent.registry.storage.tables import GrantRow
 
 pytestmark = pytest.mark.sqlite_only
 

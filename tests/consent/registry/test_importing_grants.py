@@ -15,7 +15,7 @@ from consent.credentials.grant import Basis, StatusEntry, draft_grant
 from consent.credentials.statement import draft_statement
 from consent.errors import RefusedError, VerificationError
 from consent.registry import Registry
-from consent.registry.people import Party
+from consent.registry.party.records import Party
 
 
 @pytest.fixture

@@ -163,8 +163,8 @@ def test_a_swapped_sealed_profile_is_noticed_even_with_a_signature_that_fits(
     anna = registry.create_party("person", "anna", "Anna")
     registry.create_party("person", "berta", "Berta")
     core = registry._core
-    from consent.registry import rows
-    from consent.registry.tables import PartyRow
+    from consent.registry.storage import rows
+    from consent.registry.storage.tables import PartyRow
 
     with core.database.write() as session:
         mine, other = (

@@ -16,7 +16,7 @@ from consent.credentials.statement import draft_statement
 from consent.errors import RefusedError, VerificationError
 from consent.home import Home
 from consent.registry import Registry
-from consent.registry.people import Party
+from consent.registry.party.records import Party
 
 JOB = "b" * 64
 UNKNOWN = "urn:uuid:00000000-0000-4000-8000-000000000000"
@@ -257,7 +257,7 @@ def test_a_grant_that_was_lost_and_revoked_comes_back_revoked(
 def test_a_crash_between_log_and_database_leaves_nothing_usable(
     stage: Stage, home: Home, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from consent.registry import grants
+    from consent.registry.grant import grants
 
     token = stage.token()
     monkeypatch.setattr(grants.Intake, "take", dying_after(grants.Intake.take))

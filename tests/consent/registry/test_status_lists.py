@@ -15,7 +15,7 @@ from consent.credentials.status import MIN_BITS, StatusList, open_status_list
 from consent.errors import RefusedError, VerificationError
 from consent.home import Home
 from consent.registry import Registry
-from consent.registry.people import GrantRecord, Party
+from consent.registry.party.records import GrantRecord, Party
 
 FOREIGN = "https://lists.example/anna/1"
 

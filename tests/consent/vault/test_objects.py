@@ -13,7 +13,7 @@ from consent_kit import sql, value_of
 from consent.errors import InputError, RefusedError, VerificationError
 from consent.home import Home
 from consent.registry import Registry
-from consent.registry.objects import VaultObject
+from consent.registry.party.objects import VaultObject
 from consent.vault.objects import ObjectFiles
 
 CHUNK = (1 << 16) + 16
@@ -213,7 +213,7 @@ def test_an_objects_id_cannot_leave_the_folder(registry: Registry, home: Home, i
 def test_leftovers_of_a_crash_are_swept_and_what_is_kept_stays(
     registry: Registry, home: Home, anna: str
 ) -> None:
-    from consent.registry import objects
+    from consent.registry.party import objects
 
     item = store(registry, anna)
     orphan = file_of(home, "f" * 32)

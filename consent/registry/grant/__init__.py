@@ -1,0 +1,1 @@
+"""Grants and statements: taken in, kept, asked again; the minutes they hold."""

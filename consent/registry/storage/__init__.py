@@ -1,0 +1,1 @@
+"""Where things lie: database, signed rows, the log, and the order in which they are written."""
