@@ -16,9 +16,10 @@ WORD_FRAMES = 25
 SPEEDS = (1.0, 0.995, 1.005, 0.99, 1.01, 0.985, 1.015, 0.98, 1.02)
 """Lengths of a word, as shares of the true one: sound may have been played a little off."""
 
-_PROMISING = 3  # offsets that are decoded, of those that make words stand out
+# Speeds, how many offsets of them are decoded, and how thoroughly; quick and likely ones first.
+_PASSES = ((SPEEDS[:1], 6, 2), (SPEEDS[:1], 5, 3), (SPEEDS[1:], 6, 2))
 _APART = 3  # frames between offsets that count as two
-_SURE = -60.0  # log p below which nothing else need be tried
+_SURE = -45.0  # log p below which nothing else need be tried
 
 Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
@@ -95,14 +96,13 @@ def search(soft: Array, first: int, *, book: Code | None = None) -> Found | None
         return None
     total = np.concatenate([np.zeros((1, WORD_BITS)), np.cumsum(soft, axis=0, dtype=np.float64)])
     ranked: list[tuple[float, int, float, float]] = []
-    for speeds in (SPEEDS[:1], SPEEDS[1:]):
-        for offset, word in _promising(total, speeds):
+    for speeds, count, order in _PASSES:
+        for offset, word in _promising(total, speeds, count):
             sums = word_sums(total, offset, word)
             for shift in range(book.words):
-                close = book.closeness(fold(sums, shift, book.words))
+                close = book.closeness(fold(sums, shift, book.words), order=order)
                 ranked.append((close, shift, offset, word))
-        ranked.sort(reverse=True)
-        _, shift, offset, word = ranked[0]
+        _, shift, offset, word = max(ranked)
         decoded = book.decode(fold(word_sums(total, offset, word), shift, book.words))
         if decoded.log_p < _SURE:
             break
@@ -130,7 +130,9 @@ def _refined(soft: Array, first: int, rough: Alignment, decoded: Decoded, book: 
     return chosen
 
 
-def _promising(total: FloatArray, speeds: tuple[float, ...]) -> list[tuple[float, float]]:
+def _promising(
+    total: FloatArray, speeds: tuple[float, ...], count: int
+) -> list[tuple[float, float]]:
     """Return the (offset, word length) under which the words stand out most.
 
     Between the wrong boundaries, frames of two words are summed and cancel where these differ.
@@ -149,7 +151,7 @@ def _promising(total: FloatArray, speeds: tuple[float, ...]) -> list[tuple[float
             for o, other in chosen
         ):
             chosen.append((offset, word))
-        if len(chosen) == _PROMISING:
+        if len(chosen) == count:
             break
     return chosen
 

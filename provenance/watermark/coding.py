@@ -29,6 +29,7 @@ CYCLE = 20
 
 CODE_BITS = CYCLE * WORD_BITS
 
+_DOUBTFUL = 20  # least reliable bits, one of which is in every three that are tried as wrong
 _LABEL = b"vivavoce watermark code 1"
 
 FloatArray = NDArray[np.float64]
@@ -245,7 +246,8 @@ def _best_flips(basis: FloatArray, match: FloatArray, order: int) -> tuple[float
         if pairs.flat[at] > best:
             best, flips = float(pairs.flat[at]), list(divmod(at, len(single)))
     if order >= 3:
-        for row in range(len(single)):
+        # Rows come in the order of their reliability: of three wrong bits one is surely late.
+        for row in range(len(single) - 1, len(single) - 1 - _DOUBTFUL, -1):
             turned = np.where(basis[row] > 0, -match, match)
             gain, more = _best_flips(basis, turned, order - 1)
             if single[row] + gain > best and row not in more:
