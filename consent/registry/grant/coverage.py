@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam
-from sqlmodel import Session, col, select
+from sqlalchemy import and_, bindparam, select
+from sqlmodel import Session, col
 
 from consent.errors import RefusedError
 from consent.policy import Decision, GrantFacts
@@ -23,7 +23,17 @@ from consent.registry.grant.facts import facts
 from consent.registry.job.requests import AuthorizationRequest, VoiceUse
 from consent.registry.party import voices
 from consent.registry.storage.core import Core
-from consent.registry.storage.tables import GrantRow, PersonKeyRow, StatusListRow
+from consent.registry.storage.tables import (
+    GrantRow,
+    PartyKeyRow,
+    PersonKeyRow,
+    StatusListRow,
+    Table,
+    VoiceRow,
+)
+
+# A grant, and rows that are only held: the session forgets what nobody holds.
+_Found = tuple[GrantRow, *tuple[Table | None, ...]]
 
 #: How many grants that have ended are looked at for the reasons of a refusal.
 _ENDED = 20
@@ -77,9 +87,11 @@ def cover(core: Core, session: Session, request: AuthorizationRequest, now: date
     covers: list[Cover] = []
     told: dict[str, GrantFacts | None] = {}
     for voice in request.voices:
+        # Held until this voice is decided: what the session remembers is not asked for again.
+        first = _next(session, _IN_FORCE, request, voice, now) if voice.basis == "grant" else None
         registered = voices.is_registered(core, session, voice.voice)
         if registered and voice.basis == "grant":
-            decision, chosen, found = _choose(core, session, request, voice, now)
+            decision, chosen, found = _choose(core, session, request, voice, now, first)
             if chosen is not None:
                 covers.append(chosen)
         else:
@@ -96,10 +108,15 @@ def cover(core: Core, session: Session, request: AuthorizationRequest, now: date
 
 
 def _choose(
-    core: Core, session: Session, request: AuthorizationRequest, voice: VoiceUse, now: datetime
+    core: Core,
+    session: Session,
+    request: AuthorizationRequest,
+    voice: VoiceUse,
+    now: datetime,
+    first: _Found | None,
 ) -> tuple[Decision, Cover | None, GrantFacts | None]:
     best: tuple[Decision, GrantFacts] | None = None
-    for row in _candidates(core, session, request, voice, now):
+    for row in _candidates(core, session, request, voice, now, first):
         try:
             record = grant_rows.load(core, session, row)
         except RefusedError:
@@ -119,7 +136,12 @@ def _choose(
 
 
 def _candidates(
-    core: Core, session: Session, request: AuthorizationRequest, voice: VoiceUse, now: datetime
+    core: Core,
+    session: Session,
+    request: AuthorizationRequest,
+    voice: VoiceUse,
+    now: datetime,
+    first: _Found | None,
 ) -> Iterator[GrantRow]:
     """Yield the grants that may cover `voice`: those in force first, the newest first."""
     if voice.grant:
@@ -132,7 +154,7 @@ def _candidates(
         yield row
         return
     seen: set[str] = set()
-    found = _next(session, _IN_FORCE, request, voice, now)
+    found = first
     while found is not None:
         seen.add(found[0].id)
         yield found[0]
@@ -149,21 +171,27 @@ def _candidates(
 # Built once, for this is asked at every authorization. What is asked of a grant next comes
 # along: the session remembers it for as long as somebody holds it.
 _ANY = (
-    select(GrantRow, PersonKeyRow, StatusListRow)
+    select(GrantRow, VoiceRow, PersonKeyRow, PartyKeyRow, StatusListRow)
+    .join(VoiceRow, col(VoiceRow.name) == GrantRow.voice, isouter=True)
     .join(PersonKeyRow, col(PersonKeyRow.party_id) == GrantRow.owner, isouter=True)
+    .join(
+        PartyKeyRow,
+        and_(col(PartyKeyRow.party_id) == GrantRow.owner, col(PartyKeyRow.state) == "active"),
+        isouter=True,
+    )
     .join(StatusListRow, col(StatusListRow.list_id) == GrantRow.status_list, isouter=True)
     .where(
-        GrantRow.voice == bindparam("voice"),
-        GrantRow.licensee == bindparam("licensee"),
-        GrantRow.leaf_index < bindparam("before"),
+        col(GrantRow.voice) == bindparam("voice"),
+        col(GrantRow.licensee) == bindparam("licensee"),
+        col(GrantRow.leaf_index) < bindparam("before"),
     )
     .order_by(col(GrantRow.leaf_index).desc())
     .limit(1)
 )
 _IN_FORCE = _ANY.where(
-    GrantRow.status == "active",
-    GrantRow.valid_from <= bindparam("now"),
-    GrantRow.valid_until > bindparam("now"),
+    col(GrantRow.status) == "active",
+    col(GrantRow.valid_from) <= bindparam("now"),
+    col(GrantRow.valid_until) > bindparam("now"),
 )
 _NEWEST = 2**62
 
@@ -175,14 +203,14 @@ def _next(
     voice: VoiceUse,
     now: datetime,
     after: GrantRow | None = None,
-) -> tuple[GrantRow, PersonKeyRow | None, StatusListRow | None] | None:
-    """Return the newest candidate older than `after`, with what it needs to be opened."""
+) -> _Found | None:
+    """Return the newest candidate older than `after`, with what is asked of it next."""
     before = _NEWEST if after is None else after.leaf_index
     values: dict[str, Any] = {"voice": voice.voice, "licensee": request.licensee, "before": before}
     if query is _IN_FORCE:
         values["now"] = now
     found = session.execute(query, values).first()
-    return None if found is None else (found[0], found[1], found[2])
+    return None if found is None else (found[0], *found[1:])
 
 
 def _ask(
