@@ -148,6 +148,7 @@ def export(
         "log_sha256": hashlib.sha256(log.read_bytes()).hexdigest(),
         "place": place,
         "config": config,
+        "clips": count,
         "figures": figures,
         "log": compact(log),
     }
@@ -211,7 +212,8 @@ def model_card(summary: dict[str, Any], data: Dataset, margin_db: float, notes: 
         f"{figures['no limit']['si_snr']} dB, bits "
         f"{figures['no limit']['clean']['bits']:.3f}. One decision per 16-bit word, words of "
         "three lengths; TPR at 1 % false positives among stretches of one second of unmarked "
-        "speech, noise and music under the same condition.",
+        f"speech, noise and music under the same condition. {summary['clips']} clips of four seconds: "
+        "a few points of chance in each figure.",
         "",
         "| condition | bits 0.5 s | bits 1 s | bits 4 s | word exact 1 s | word exact 4 s "
         "| TPR 1 s | TPR 4 s |",
