@@ -24,7 +24,7 @@ SETTINGS: Mapping[str, Mapping[str, type]] = {
     "policy": {"packs": list},
 }
 
-_FOLDERS = ("keys", "models", "cache", "trust", "vault", "policies", "leases")
+_FOLDERS = ("keys", "models", "cache", "trust", "vault", "policies", "leases", "outbox")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,11 @@ class Home:
     def leases(self) -> Path:
         """Lock files of running jobs."""
         return self.root / "leases"
+
+    @property
+    def outbox(self) -> Path:
+        """Encrypted: what is on its way into log and database at this moment."""
+        return self.root / "outbox"
 
     @property
     def log(self) -> Path:

@@ -17,7 +17,7 @@ from consent.policy import Explanation, PolicyEngine
 from consent.registry import audit
 from consent.registry.audit import CheckReport, RegistryStatus
 from consent.registry.consents import Consents
-from consent.registry.grant import reservations
+from consent.registry.grant import recovery, reservations
 from consent.registry.job import authorizations, authorizing, leases, receipts
 from consent.registry.job.leases import Lease
 from consent.registry.job.records import Authorization, AuthorizationRequest, Receipt, ReceiptDraft
@@ -83,6 +83,7 @@ class Registry(Consents):
             with database.read() as session:
                 salts.check_if_noted(core, session)
             erasure.repeat_after_restore(core)
+            recovery.take_in(core)
             policy_history.note(core)
         except BaseException:
             database.close()

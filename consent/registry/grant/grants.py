@@ -21,7 +21,7 @@ from consent.registry.grant.placing import Place
 from consent.registry.party import keyring, minors, parties, voices
 from consent.registry.party.keyring import Actor
 from consent.registry.party.records import GrantRecord, Party, RegisteredVoice
-from consent.registry.storage import rows, salts
+from consent.registry.storage import outbox, rows, salts
 from consent.registry.storage.core import Core
 from consent.registry.storage.ledger import Ledger, writing
 from consent.registry.storage.projections import adopt
@@ -34,7 +34,7 @@ _CHUNK = 500
 def import_all(core: Core, tokens: Sequence[str]) -> list[GrantRecord]:
     """Take grants in, all or none; see ``Registry.import_grants``."""
     grants = [_opened(token, number, len(tokens)) for number, token in enumerate(tokens, start=1)]
-    with writing(core) as ledger:
+    with outbox.documents(core, tokens), writing(core) as ledger:
         salts.check(core, ledger.session)
         intake = Intake(ledger, grants)
         for number, grant in enumerate(grants, start=1):

@@ -21,7 +21,7 @@ from consent.registry.grant.moments import Received, next_place, refuse_future
 from consent.registry.grant.plans import Plan
 from consent.registry.party import key_changes, keyring, mandates, parties
 from consent.registry.party.records import StatementRecord
-from consent.registry.storage import rows, salts
+from consent.registry.storage import outbox, rows, salts
 from consent.registry.storage.core import Core
 from consent.registry.storage.ledger import writing
 from consent.registry.storage.sealing import seal, unseal
@@ -36,7 +36,7 @@ def add(core: Core, token: str) -> Statement:
     """Take a statement in and let it take effect; see ``Registry.add_statement``."""
     statement = open_statement(token)
     what = f"the {statement.kind} {statement.id}"
-    with writing(core) as ledger:
+    with outbox.documents(core, [token]), writing(core) as ledger:
         session = ledger.session
         salts.check(core, session)
         if _known(core, session, statement):

@@ -106,6 +106,9 @@ def _first_key(core: Core, party_id: str, did: str) -> None:
         session, now = ledger.session, core.now()
         parties.refuse_known_key(core, session, did)
         held = "here" if key_changes.is_held(core, party_id, 1, did) else "elsewhere"
-        place, _ = ledger.append(parties.key_entry(core, party_id, did, held, now))
-        row = parties.new_key_row(core, party_id, did, held, now, place, number=1)
-        session.add(row)
+        ledger.append_all(
+            [parties.key_entry(core, party_id, did, held, now)],
+            lambda places: [
+                parties.new_key_row(core, party_id, did, held, now, places[0], number=1)
+            ],
+        )

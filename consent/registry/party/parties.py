@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ from consent.registry.storage import rows, salts
 from consent.registry.storage.core import Core
 from consent.registry.storage.ledger import writing
 from consent.registry.storage.sealing import unseal
-from consent.registry.storage.tables import PartyKeyRow, PartyRow, PersonKeyRow
+from consent.registry.storage.tables import PartyKeyRow, PartyRow, PersonKeyRow, Table
 
 _ID = re.compile(r"p[0-9a-f]{16}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
@@ -67,27 +68,28 @@ def create(
         entries = [_entry(core, party_id, kind, now)]
         if did is not None:
             entries.append(key_entry(core, party_id, did, held, now))
-        places = [place for place, _ in ledger.append_all(entries)]
         wrapped = core.vault.new_person_key()
-        row = PartyRow(
-            id=party_id,
-            ref=core.ref("party", party_id),
-            kind=kind,
-            state="active",
-            handle_index=index,
-            profile=core.vault.seal(wrapped, canonical(profile), context=f"profile:{party_id}"),
-            created_at=now,
-            leaf_index=places[0],
-            signature="",
-        )
-        rows.sign_row(core, row)
-        session.add(row)
-        session.flush()
-        session.add(PersonKeyRow(party_id=party_id, wrapped=wrapped, created_at=now))
-        if did is not None:
-            session.add(new_key_row(core, party_id, did, held, now, places[1], number=1))
-        session.flush()
-        return read(core, session, row)
+
+        def made(places: Sequence[int]) -> list[Table]:
+            row = PartyRow(
+                id=party_id,
+                ref=core.ref("party", party_id),
+                kind=kind,
+                state="active",
+                handle_index=index,
+                profile=core.vault.seal(wrapped, canonical(profile), context=f"profile:{party_id}"),
+                created_at=now,
+                leaf_index=places[0],
+                signature="",
+            )
+            rows.sign_row(core, row)
+            person = PersonKeyRow(party_id=party_id, wrapped=wrapped, created_at=now)
+            if did is None:
+                return [row, person]
+            return [row, person, new_key_row(core, party_id, did, held, now, places[1], number=1)]
+
+        ledger.append_all(entries, made)
+        return read(core, session, fetch(core, session, party_id))
 
 
 def get(core: Core, id_or_handle: str) -> Party:

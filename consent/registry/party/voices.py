@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
@@ -16,7 +17,7 @@ from consent.registry.storage import rows, salts
 from consent.registry.storage.core import Core
 from consent.registry.storage.ledger import writing
 from consent.registry.storage.sealing import seal, unseal
-from consent.registry.storage.tables import LogIndexRow, VoiceRow
+from consent.registry.storage.tables import LogIndexRow, Table, VoiceRow
 
 
 def register(core: Core, name: str, owner: str, *, alias: str) -> RegisteredVoice:
@@ -36,15 +37,13 @@ def register(core: Core, name: str, owner: str, *, alias: str) -> RegisteredVoic
                 hint="A voice has one owner. Give the new voice a name of its own.",
             )
         now = core.now()
-        place, _ = ledger.append(
-            {
-                "kind": "voice",
-                "version": 1,
-                "subject": core.ref("voice", name),
-                "owner": core.ref("party", party.id),
-                "time": rfc3339(now),
-            }
-        )
+        entry = {
+            "kind": "voice",
+            "version": 1,
+            "subject": core.ref("voice", name),
+            "owner": core.ref("party", party.id),
+            "time": rfc3339(now),
+        }
         details = canonical({"alias": alias})
         row = VoiceRow(
             name=name,
@@ -53,12 +52,16 @@ def register(core: Core, name: str, owner: str, *, alias: str) -> RegisteredVoic
             state="active",
             details=seal(core, session, party.id, details, f"voice:{name}"),
             created_at=now,
-            leaf_index=place,
+            leaf_index=0,
             signature="",
         )
-        rows.sign_row(core, row)
-        session.add(row)
-        session.flush()
+
+        def made(places: Sequence[int]) -> list[Table]:
+            row.leaf_index = places[0]
+            rows.sign_row(core, row)
+            return [row]
+
+        ledger.append_all([entry], made)
         return _read(core, session, row)
 
 

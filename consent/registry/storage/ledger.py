@@ -8,15 +8,16 @@ Two stores cannot commit at one instant, so they commit in one order, under one 
 4. project the new entries into the database, commit.
 
 The log can therefore be ahead of the database, never behind, and everything the database
-derives from it can be derived again. A database that is ahead of its log means that the log
-was rolled back: that is an alarm, not something to repair.
+derives from it can be derived again; what the log does not say is kept in the outbox meanwhile.
+A database that is ahead of its log means that the log was rolled back: that is an alarm, not
+something to repair.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,9 +33,9 @@ from consent.log import Checkpoint, Writer
 from consent.log.merkle import leaf_hash
 from consent.registry.grant import reservations
 from consent.registry.job import authorizations
-from consent.registry.storage import timekeeping
+from consent.registry.storage import outbox, timekeeping
 from consent.registry.storage.core import Core
-from consent.registry.storage.tables import AuthorizationRow, LogIndexRow, MetaRow
+from consent.registry.storage.tables import AuthorizationRow, LogIndexRow, MetaRow, Table
 
 # What the index finds an entry by: the first of these that it has.
 _SUBJECTS = ("output_id", "authorization", "subject", "tag")
@@ -53,13 +54,29 @@ class Ledger:
         (appended,) = self.append_all([entry])
         return appended
 
-    def append_all(self, entries: Sequence[dict[str, Any]]) -> list[tuple[int, str]]:
-        """Append `entries` under one checkpoint and project them; see :meth:`append`."""
+    def append_all(
+        self,
+        entries: Sequence[dict[str, Any]],
+        rows: Callable[[Sequence[int]], Sequence[Table]] | None = None,
+    ) -> list[tuple[int, str]]:
+        """Append `entries` under one checkpoint and project them; see :meth:`append`.
+
+        Parameters
+        ----------
+        rows
+            Makes the rows that the entries alone do not give, for entries at those places. They
+            are kept in the outbox until the database has them.
+        """
         leaves = [canonical(entry) for entry in entries]
+        size = self.writer.checkpoint.size
+        made = rows(range(size, size + len(leaves))) if rows is not None else ()
+        if made:
+            outbox.keep_rows(self.core, size, leaves, made)
         places = self.writer.append(leaves)
         for index, leaf in zip(places, leaves, strict=True):
             _project(self.core, self.session, index, leaf)
         self.session.flush()
+        _add(self.session, made)
         _set_head(self.session, self.writer.checkpoint)
         return [(index, leaf.decode()) for index, leaf in zip(places, leaves, strict=True)]
 
@@ -71,11 +88,21 @@ class Ledger:
 @contextmanager
 def writing(core: Core) -> Iterator[Ledger]:
     """Hold log and database for a change of both."""
-    with core.log.writer() as writer, core.database.write() as session:
-        if _catch_up(core, session, writer.checkpoint):
-            session.commit()  # stands even if what follows is refused
-        yield Ledger(core, session, writer)
-        timekeeping.note(session, core.now())
+    with core.log.writer() as writer:
+        with core.database.write() as session:
+            if _catch_up(core, session, writer.checkpoint):
+                session.commit()  # stands even if what follows is refused
+            outbox.clear_rows(core)
+            yield Ledger(core, session, writer)
+            timekeeping.note(session, core.now())
+        outbox.clear_rows(core)
+
+
+def _add(session: Session, rows: Sequence[Table]) -> None:
+    # One by one, in their order: they refer to each other.
+    for row in rows:
+        session.add(row)
+        session.flush()
 
 
 def reconcile(core: Core) -> None:
@@ -203,6 +230,7 @@ def _catch_up(core: Core, session: Session, checkpoint: Checkpoint) -> bool:
         if leaf_hash(leaf) != core.log.tree(checkpoint.size)(0, index):
             raise VerificationError(f"entry {index} of the log does not fit its leaf hash")
         _project(core, session, index, leaf)
+        _add(session, outbox.rows_kept(core, index, leaf))
     session.flush()
     _set_head(session, checkpoint)
     timekeeping.note(session, datetime.fromisoformat(json.loads(leaf)["time"]))

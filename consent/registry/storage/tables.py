@@ -256,7 +256,7 @@ class GrantRow(Table, table=True):
     leaf_index: int = Field(sa_type=BigInteger, unique=True)
     signature: str = Field(max_length=128)
     # What follows changes, and is signed anew with every change.
-    status: str = Field(max_length=16)
+    status: str = Field(max_length=16, index=True)
     status_since: datetime = Field(sa_type=UTCDateTime)
     status_checked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     superseded_by: str | None = Field(default=None, max_length=64)

@@ -146,7 +146,7 @@ def _voices_and_grants() -> None:
             "status_list", "status_index", name="uq_grants_status_list_status_index"
         ),
     )
-    _index("grants", "owner", "licensee")
+    _index("grants", "owner", "licensee", "status")
     op.create_index("ix_grants_voice_licensee", "grants", ["voice", "licensee"])
 
 
