@@ -212,8 +212,8 @@ def model_card(summary: dict[str, Any], data: Dataset, margin_db: float, notes: 
         f"{figures['no limit']['si_snr']} dB, bits "
         f"{figures['no limit']['clean']['bits']:.3f}. One decision per 16-bit word, words of "
         "three lengths; TPR at 1 % false positives among stretches of one second of unmarked "
-        f"speech, noise and music under the same condition. {summary['clips']} clips of four seconds: "
-        "a few points of chance in each figure.",
+        "speech, noise and music under the same condition. "
+        f"{summary['clips']} clips of four seconds: a few points of chance in each figure.",
         "",
         "| condition | bits 0.5 s | bits 1 s | bits 4 s | word exact 1 s | word exact 4 s "
         "| TPR 1 s | TPR 4 s |",

@@ -70,6 +70,7 @@ def quiet(_: str) -> None:
     pass
 
 
+@pytest.mark.slow
 def test_a_run_that_is_cut_and_resumed_takes_the_steps_it_would_have_taken(
     data_folder: Path, tmp_path: Path
 ) -> None:
