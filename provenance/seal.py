@@ -46,7 +46,7 @@ __all__ = [
 
 Progress = Callable[[str, float], None]
 
-NO_WATERMARK = "the file carries no watermark: this version has no model to make one"
+NO_WATERMARK = "the file carries no watermark: no model is set to make one"
 # What a file needs on disk beside its sound: manifest, cover twice, tags.
 _MARGIN = 8 << 20
 
@@ -130,7 +130,7 @@ class _Door:
         required = request.require_watermark or self.home.setting("seal", "require_watermark")
         if mark is None and required:
             raise RefusedError(
-                "a watermark is required, and this version has no watermark model",
+                "a watermark is required, and no model is set to make one",
                 hint="Leave the requirement out: manifest and receipt are made all the same.",
             )
         # The receipt decides; asking now saves the work of encoding what would be refused.

@@ -113,7 +113,9 @@ class _Verdict:
             if self.consent is not None:
                 self._receipt(self.consent)
         self.findings.append(
-            Finding("watermark", NOT_RUN, "No watermark was looked for: this version has none.")
+            Finding(
+                "watermark", NOT_RUN, "No watermark was looked for: see `vivavoce watermark read`."
+            )
         )
         if status == read.TRUSTED and any(f.status == CONTRADICTED for f in self.findings):
             status = read.INVALID

@@ -170,7 +170,8 @@ def _watermark(home: Home) -> Iterator[Finding]:
         yield Finding(
             "note",
             "watermark",
-            "no checkpoint ships yet: outputs carry a signed manifest and no watermark",
+            "no model is set: outputs carry a signed manifest and no watermark",
+            "The weights that ship are an experiment: docs/watermark-training.md.",
         )
     else:
         yield Finding("ok", "watermark", model.name)

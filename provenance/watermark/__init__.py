@@ -99,8 +99,8 @@ class WatermarkModel(Protocol):
 def active(home: Home) -> WatermarkModel | None:
     """Return the model that marks what leaves this home.
 
-    It is the one that ``watermark.model`` of config.toml names, else the one that ships; None
-    if the setting is ``"none"`` or this installation has no weights.
+    It is the one that ``watermark.model`` of config.toml names; None if there is no such setting,
+    or it is ``"none"``.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from provenance.watermark import MarkReading, WatermarkModel, active
 
 
 def reader(home: Home, wanted: str | None = None) -> WatermarkModel:
-    """Return the model to read with: the one that is wanted, else the one that marks here.
+    """Return the model to read with: the one wanted, the one that marks here, or the shipped one.
 
     Raises
     ------
@@ -22,7 +22,11 @@ def reader(home: Home, wanted: str | None = None) -> WatermarkModel:
         from provenance.watermark.loader import load
 
         return load(wanted, home)
+    from provenance.watermark import loader
+
     model = active(home)
+    if model is None and loader.shipped():
+        model = loader.load(loader.SHIPPED, home)
     if model is None:
         raise ModelError(
             "there is no watermark model to read with",

@@ -40,7 +40,10 @@ _log = logging.getLogger(__name__)
 
 
 def configured(home: Home) -> AudioSealModel | None:
-    """Return the model that the configuration names, else the shipped one, else None.
+    """Return the model that the configuration names; None where it names none.
+
+    The weights that ship are asked for by name. They are an experiment: what their model card
+    measures is not yet good enough to be put into every file.
 
     Raises
     ------
@@ -51,9 +54,7 @@ def configured(home: Home) -> AudioSealModel | None:
     if wanted == NONE:
         _log.warning("watermark.model is %r: what is sealed here carries no watermark", NONE)
         return None
-    if wanted:
-        return load(wanted, home)
-    return load(SHIPPED, home) if shipped() else None
+    return load(wanted, home) if wanted else None
 
 
 def shipped() -> bool:

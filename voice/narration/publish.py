@@ -98,7 +98,7 @@ def check_possible(
     required = require_watermark or home.setting("seal", "require_watermark")
     if watermark.active(home) is None and required:
         raise RefusedError(
-            "a watermark is required, and this version has no watermark model",
+            "a watermark is required, and no model is set to make one",
             hint="Leave the requirement out: manifest and receipt are made all the same.",
         )
 

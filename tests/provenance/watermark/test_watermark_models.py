@@ -188,8 +188,18 @@ def test_an_unknown_model_is_refused_and_none_is_a_choice_that_is_logged(
     with caplog.at_level(logging.WARNING):
         assert active(settle(home, "none")) is None
     assert "carries no watermark" in caplog.text
+
+
+def test_the_weights_that_ship_mark_only_where_they_are_named(home: Home) -> None:
+    assert active(home) is None
+
+
+def test_without_any_model_there_is_nothing_to_read_with(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "shipped", lambda: False)
     with pytest.raises(ModelError, match="no watermark model to read with"):
-        reader(settle(home, "none"))
+        reader(home)
 
 
 # With the weights that ship -----------------------------------------------------------------------
@@ -210,7 +220,7 @@ def speech(seconds: float) -> np.ndarray:
 def test_the_shipped_model_reads_back_its_id(tmp_path: Path, home: Home) -> None:
     import soundfile
 
-    model = active(home)
+    model = active(settle(home, loader.SHIPPED))
     assert model is not None
     sound = speech(12.0)
     made = np.concatenate(list(model.embed([sound], 16_000, ONE)))
