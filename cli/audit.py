@@ -12,6 +12,7 @@ import typer
 
 from cli import witness
 from cli.output import duration, emit_json, note, say, table
+from cli.signing import Yes, confirm
 from consent.errors import InputError
 
 if TYPE_CHECKING:
@@ -99,6 +100,23 @@ def check(
     else:
         _tell_check(report)
     raise typer.Exit(report.exit_code)
+
+
+@app.command("correct-clock")
+def correct_clock(yes: Yes = False) -> None:
+    """Put on record that this machine's clock was ahead once and is right now.
+
+    Until then nothing is authorized: a clock that was set back could make what is over new.
+
+    [bold]vivavoce audit correct-clock[/bold]
+    """
+    from consent.home import Home
+    from consent.registry import Registry
+
+    with Registry.open(Home.open()) as registry:
+        confirm(f"It is {registry.now():%Y-%m-%d %H:%M:%S} UTC, and that is right?", yes=yes)
+        registry.correct_clock()
+    say("On record. Work goes on by the present time.")
 
 
 @app.command()

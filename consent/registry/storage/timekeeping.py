@@ -43,7 +43,7 @@ def checked_now(core: Core, session: Session) -> datetime:
             f"the clock was set back: it is {rfc3339(now)}, and this registry has already seen "
             f"{rfc3339(seen)}",
             hint="Set the clock right. If it is right now and was wrong before, put that on "
-            "record: Registry.correct_clock().",
+            "record: vivavoce audit correct-clock",
         )
     return now
 
