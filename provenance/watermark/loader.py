@@ -79,6 +79,10 @@ def load(wanted: str, home: Home | None = None) -> AudioSealModel:
     """
     if wanted == META:
         return _load_meta(home)
+    if wanted == SHIPPED and not shipped():
+        raise ModelError(
+            f"this installation has no weights of {SHIPPED!r}", hint="Install vivavoce again."
+        )
     folder = WEIGHTS if wanted == SHIPPED else Path(wanted).expanduser()
     if not folder.is_dir():
         raise ModelError(

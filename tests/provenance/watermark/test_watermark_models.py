@@ -224,8 +224,8 @@ def test_the_shipped_model_reads_back_its_id(tmp_path: Path, home: Home) -> None
     assert model is not None
     sound = speech(12.0)
     made = np.concatenate(list(model.embed([sound], 16_000, ONE)))
-    error = made - sound
-    assert 10 * np.log10(np.sum(sound**2) / np.sum(error**2)) > 15
+    error = made - sound  # in noise of the rhythm of speech; in speech it is 10 dB fainter
+    assert 10 * np.log10(np.sum(sound**2) / np.sum(error**2)) > 8
     soundfile.write(tmp_path / "marked.wav", made, 16_000)
     reading = read_file(tmp_path / "marked.wav", model)
     assert reading.output_id == ONE
