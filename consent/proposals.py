@@ -66,7 +66,9 @@ def propose_grant(
     known = grants.GrantTerms(
         voice=registered.name,
         owner=owner.id,
+        owner_name=owner.display_name,
         licensee=user.id,
+        licensee_name=user.display_name,
         licensee_did=_did(user),
         registry_did=registry.did,
         **values,
@@ -105,8 +107,8 @@ def propose_amendment(
         )
     old = record.grant.terms
     kept = {name: getattr(old, name) for name in type(old).model_fields}
-    for name in ("voice", "owner", "licensee", "licensee_did", "registry_did", "basis",
-                 "minor_until"):  # fmt: skip
+    for name in ("voice", "owner", "owner_name", "licensee", "licensee_name", "licensee_did",
+                 "registry_did", "basis", "minor_until"):  # fmt: skip
         del kept[name]
     return propose_grant(
         registry,

@@ -367,8 +367,8 @@ def _sentences(
             )
         )
 
-    owner = show(parties.get(terms.owner) or terms.owner)
-    licensee = show(parties.get(terms.licensee) or terms.licensee)
+    owner = show(terms.owner_name or parties.get(terms.owner) or terms.owner)
+    licensee = show(terms.licensee_name or parties.get(terms.licensee) or terms.licensee)
     who = {"owner": owner, "licensee": licensee, "voice": show(terms.voice)}
     lines = [line(terms.basis.kind, **who, purposes=words("purpose", terms.purposes))]
     if terms.works:

@@ -29,7 +29,7 @@ _SAID = frozenset(
     {
         "voice", "purposes", "works", "languages", "territories", "channels", "minutes",
         "commercial", "permissions", "exclusions", "performerApproval", "disclosure", "credit",
-        "compensation", "minorUntil", "locale",
+        "compensation", "minorUntil", "locale", "ownerName", "licenseeName",
     }
 )  # fmt: skip
 

@@ -247,6 +247,8 @@ class Conditions(Model):
     ]
     supersedes: Urn | None = None
     credit: Credit = ""
+    owner_name: Credit = ""
+    licensee_name: Credit = ""
     locale: Language = "en"
 
     @_model_validator(mode="after")
@@ -310,6 +312,8 @@ class GrantTerms(Conditions):
         How old the last word on the status may be, in seconds; 0 asks at every use.
     supersedes
         Id of the grant this one replaces.
+    owner_name, licensee_name
+        What the parties are called, so that whoever signs elsewhere sees who gets the voice.
     credit
         How published files name the voice; empty: not at all.
     locale
