@@ -105,6 +105,12 @@ def _witnessed(checkpoint: Checkpoint) -> str:
     )
 
 
+def is_draft(consent: Mapping[str, Any]) -> bool:
+    """Whether the receipt in a manifest, which has been checked, is one of a draft."""
+    leaf = json.loads(consent["receipt"]["leaf"])
+    return any(voice.get("review") is True for voice in leaf["voices"])
+
+
 def _proves(proof: str, leaf: str, entry: TrustEntry) -> bool:
     for vkey in entry.logs:
         try:

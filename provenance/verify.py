@@ -19,7 +19,7 @@ from provenance.audio.decode import AudioInfo, probe
 from provenance.grants import check_grants
 from provenance.manifest import build, read, trust
 from provenance.manifest.read import ManifestReading
-from provenance.receipts import check_receipt, check_registry, same_sound
+from provenance.receipts import check_receipt, check_registry, is_draft, same_sound
 from provenance.report import (
     ABSENT,
     CONFIRMED,
@@ -214,9 +214,17 @@ class _Verdict:
             self.findings.append(Finding("time", ABSENT, sentence))
 
     def _receipt(self, consent: Mapping[str, Any]) -> None:
-        self.findings.append(
-            check_receipt(self.reading, consent, self.entries, self.info, self.witnesses)
-        )
+        receipt = check_receipt(self.reading, consent, self.entries, self.info, self.witnesses)
+        self.findings.append(receipt)
+        if receipt.status == CONFIRMED and is_draft(consent):
+            self.findings.append(
+                Finding(
+                    "receipt",
+                    CONFIRMED,
+                    "It is a draft for the performer's ears: according to its receipt it was not "
+                    "made for publication.",
+                )
+            )
         own = self.reading.trusted_by is not None and self.reading.trusted_by.name == trust.OWN
         if own and self.registry is not None:
             self.findings.append(check_registry(self.registry, consent, self.stream))

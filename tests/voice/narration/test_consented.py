@@ -189,7 +189,7 @@ def test_what_was_made_before_a_revocation_says_both(
 
 
 def test_a_work_is_published_only_after_its_performer_approved_the_draft(
-    given: Any, run: Any, registry: Registry
+    given: Any, run: Any, registry: Registry, home: Home
 ) -> None:
     grant = given(performer_approval=True)
     with pytest.raises(Denied, match="approv"):
@@ -197,12 +197,18 @@ def test_a_work_is_published_only_after_its_performer_approved_the_draft(
     draft = Usage(licensee="studio", content=("none",), channel="review", spoken_disclosure=True)
     (heard,) = run(usage=draft, name="draft.m4b").outputs
     assert registry.grant(grant).used_ms == 0
+    assert "It is a draft" in " ".join(
+        finding.sentence for finding in verify(heard.sealed.path, home=home).findings
+    )
     waiting = propose_approval(registry, [heard.sealed.output_id])
     accept(registry, sign_here(registry, waiting, "alice"))
     sealed: list[Event] = []
     result = run(progress=sealed.append)
     assert any(isinstance(event, OutputSealed) for event in sealed)
     assert result.rendered == 0  # the approved renderings, not new ones
+    assert "It is a draft" not in " ".join(
+        finding.sentence for finding in verify(result.outputs[0].sealed.path, home=home).findings
+    )
     assert registry.grant(grant).used_ms > 0
 
 
