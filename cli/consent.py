@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import approval
-from cli import grant_options as options
-from cli.asking import asked
+from cli import approval, granting
+from cli.granting import GrantId, names_of, parties_of, registered_name
 from cli.output import emit_json, say, table, warn
 from cli.signing import By, ExportToSign, Yes, confirm, settle
 from consent.errors import InputError
 
 if TYPE_CHECKING:
-    from consent.registry import GrantRecord, Party, Registry
+    from consent.registry import GrantRecord, Registry
 
 app = typer.Typer(
     help="Whose voice it is, who may use it for what, and taking that back.", no_args_is_help=True
 )
 
+granting.register(app)
 approval.register(app)
 
-GrantId = Annotated[str, typer.Argument(help="Id of the grant, see `consent list`.")]
 Reason = Annotated[str, typer.Option(help="Why; it is part of what is signed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
@@ -46,140 +45,6 @@ def voice(
     with Registry.open(Home.open()) as registry:
         registered = registry.register_voice(found.qualified, owner, alias=alias)
     say(f"{registered.name} is the voice of {owner}. It needs a grant from now on.")
-
-
-@app.command()
-def grant(
-    voice: Annotated[
-        str | None, typer.Option("--voice", "-v", help="Registered voice; asked for.")
-    ] = None,
-    licensee: Annotated[str | None, typer.Option(help="Party who may use it; asked for.")] = None,
-    purposes: options.Purposes = None,
-    languages: options.Languages = None,
-    territories: options.Territories = None,
-    valid_until: options.Until = None,
-    valid_from: options.From = None,
-    minutes: options.Minutes = None,
-    commercial: options.Commercial = None,
-    works: options.Works = None,
-    exclusions: options.Exclusions = None,
-    channels: options.Channels = None,
-    permissions: options.Permissions = None,
-    approval: options.Approval = None,
-    audible: options.Audible = None,
-    disclosure_text: options.DisclosureText = None,
-    rate: options.Rate = None,
-    credit: options.Credit = None,
-    status_hours: options.StatusHours = None,
-    locale: options.Locale = None,
-    by: By = None,
-    export: ExportToSign = None,
-    yes: Yes = False,
-) -> None:
-    """Let somebody use a voice: who, for what, how long, where. Signed by the rights holder.
-
-    Asks for what is not given. What is not said is not allowed.
-
-    [bold]vivavoce consent grant --voice coqui:narrator --licensee studio --purpose audiobook[/bold]
-    [bold]  --language en --territory world --until 2027-12-31 --minutes 600 --commercial[/bold]
-    """
-    from consent.home import Home
-    from consent.proposals import propose_grant
-    from consent.registry import Registry
-
-    terms = options.terms_from(
-        purposes=purposes,
-        languages=languages,
-        territories=territories,
-        valid_until=valid_until,
-        valid_from=valid_from,
-        minutes=minutes,
-        commercial=commercial,
-        works=works,
-        exclusions=exclusions,
-        channels=channels,
-        permissions=permissions,
-        approval=approval,
-        audible=audible,
-        disclosure_text=disclosure_text,
-        rate=rate,
-        credit=credit,
-        status_hours=status_hours,
-        locale=locale,
-    )
-    voice = asked(voice, "--voice", "Voice")
-    licensee = asked(licensee, "--licensee", "Licensee")
-    terms = options.ask_missing(terms)
-    with Registry.open(Home.open()) as registry:
-        voice = _registered(registry, voice)
-        terms.setdefault("valid_from", registry.now())
-        waiting = propose_grant(registry, voice=voice, licensee=licensee, by=by, **terms)
-        signer = by or _owner(registry, voice)
-        _sign(registry, waiting, signer, export=export, yes=yes)
-
-
-@app.command()
-def amend(
-    grant_id: GrantId,
-    purposes: options.Purposes = None,
-    languages: options.Languages = None,
-    territories: options.Territories = None,
-    valid_until: options.Until = None,
-    valid_from: options.From = None,
-    minutes: options.Minutes = None,
-    commercial: options.Commercial = None,
-    works: options.Works = None,
-    exclusions: options.Exclusions = None,
-    channels: options.Channels = None,
-    permissions: options.Permissions = None,
-    approval: options.Approval = None,
-    audible: options.Audible = None,
-    disclosure_text: options.DisclosureText = None,
-    rate: options.Rate = None,
-    credit: options.Credit = None,
-    status_hours: options.StatusHours = None,
-    locale: options.Locale = None,
-    by: By = None,
-    export: ExportToSign = None,
-    yes: Yes = False,
-) -> None:
-    """Change or renew a grant: a new one takes its place. What is not given stays as it is.
-
-    Minutes are counted anew from the new grant's own.
-
-    [bold]vivavoce consent amend GRANT --until 2028-12-31 --minutes 900[/bold]
-    """
-    from consent.home import Home
-    from consent.proposals import propose_amendment
-    from consent.registry import Registry
-
-    changes = options.terms_from(
-        purposes=purposes,
-        languages=languages,
-        territories=territories,
-        valid_until=valid_until,
-        valid_from=valid_from,
-        minutes=minutes,
-        commercial=commercial,
-        works=works,
-        exclusions=exclusions,
-        channels=channels,
-        permissions=permissions,
-        approval=approval,
-        audible=audible,
-        disclosure_text=disclosure_text,
-        rate=rate,
-        credit=credit,
-        status_hours=status_hours,
-        locale=locale,
-    )
-    if not changes:
-        raise InputError("nothing is to be changed", hint="Give what becomes different.")
-    with Registry.open(Home.open()) as registry:
-        record = registry.grant(grant_id)
-        changes.setdefault("valid_from", registry.now())
-        waiting = propose_amendment(registry, record.id, by=by, **changes)
-        _sign(registry, waiting, by or record.owner, export=export, yes=yes)
 
 
 @app.command("import")
@@ -239,14 +104,14 @@ def list_grants(
 
     with Registry.open(Home.open()) as registry:
         found = registry.grants(
-            voice=_registered(registry, voice) if voice else None,
+            voice=registered_name(registry, voice) if voice else None,
             owner=registry.party(owner).id if owner else None,
             licensee=registry.party(licensee).id if licensee else None,
         )
         if as_json:
             emit_json([_facts(registry, record) for record in found])
             return
-        known = _parties(registry, *(who for r in found for who in (r.owner, r.licensee)))
+        known = parties_of(registry, *(who for r in found for who in (r.owner, r.licensee)))
         names = {party.id: party.handle or party.id for party in known}
         table(
             ("grant", "voice", "from", "to", "until", "minutes left>", "now"),
@@ -405,28 +270,6 @@ def _say_about(
                 )
 
 
-def _sign(registry: Registry, waiting: Any, signer: str, *, export: Path | None, yes: bool) -> None:
-    """Show what is to be signed, have it signed, and take it in."""
-    from consent.credentials.summary import summary
-
-    subject = waiting.payload["credentialSubject"]
-    for line in summary(waiting.payload, _names(registry, subject["owner"], subject["licensee"])):
-        say(line)
-    if export is None:
-        confirm("This will be signed.", yes=yes)
-    record = settle(registry, waiting, signer, export=export)
-    if record is not None:
-        say(f"The grant {record.id} is signed and on record.")
-
-
-def _registered(registry: Registry, name: str) -> str:
-    """Return the qualified name of a registered voice that was named without its engine."""
-    if ":" in name:
-        return name
-    known = [v.name for v in registry.registered_voices() if v.name.partition(":")[2] == name]
-    return known[0] if len(known) == 1 else name
-
-
 def _heir(registry: Registry, record: GrantRecord) -> GrantRecord | None:
     """Return the last of the grants that took this one's place, one after the other."""
     heir = None
@@ -435,12 +278,6 @@ def _heir(registry: Registry, record: GrantRecord) -> GrantRecord | None:
         heir = record = registry.grant(record.superseded_by)
         seen.add(record.id)
     return heir
-
-
-def _owner(registry: Registry, voice: str) -> str:
-    registered = registry.registered_voice(voice)
-    assert registered is not None  # the proposal has looked
-    return registered.owner
 
 
 def _document(record: GrantRecord) -> Any:
@@ -456,21 +293,12 @@ def _left(record: GrantRecord) -> str:
     return "no limit" if record.left_ms is None else f"{record.left_ms / 60_000:,.1f}"
 
 
-def _names(registry: Registry, *parties: str) -> dict[str, str]:
-    return {party.id: party.display_name for party in _parties(registry, *parties)}
-
-
-def _parties(registry: Registry, *ids: str) -> list[Party]:
-    # One by one: reading all there are takes seconds where there are thousands.
-    return [registry.party(party_id) for party_id in dict.fromkeys(ids)]
-
-
 def _words(registry: Registry, record: GrantRecord) -> list[str]:
     from consent.credentials.receipt import plain_sentences
 
     terms = _document(record).terms
     used = f"Used: {record.used_ms / 60_000:,.1f} minutes; left: {_left(record)}."
-    names = _names(registry, record.owner, record.licensee)
+    names = names_of(registry, record.owner, record.licensee)
     return [*plain_sentences(terms, names), used]
 
 

@@ -95,8 +95,13 @@ _QUESTIONS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def terms_from(**given: Any) -> dict[str, Any]:
+def terms_from(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return members of the grant's terms from options; what was not given is left out.
+
+    Parameters
+    ----------
+    given
+        Values by parameter name, as the command line's context has them; others are passed over.
 
     Raises
     ------
@@ -104,11 +109,10 @@ def terms_from(**given: Any) -> dict[str, Any]:
         An option is ill-formed.
     """
     terms: dict[str, Any] = {}
-    for name, value in given.items():
-        if value is None or value == []:
-            continue
-        member, read = _READERS[name]
-        terms[member] = read(value)
+    for name, (member, read) in _READERS.items():
+        value = given[name]
+        if value is not None and value not in ([], ()):
+            terms[member] = read(value)
     disclosure = {k: terms.pop(k) for k in ("audible", "text") if k in terms}
     if disclosure:
         terms["disclosure"] = disclosure

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -51,6 +51,7 @@ def register(app: typer.Typer) -> None:
 
 
 def narrate(
+    ctx: typer.Context,
     book: Book,
     output: Annotated[
         Path,
@@ -127,17 +128,7 @@ def narrate(
             container=per_chapter,
             per_chapter=per_chapter is not None,
             chapters=chapters,
-            usage=_usage(
-                home,
-                purpose=purpose or "audiobook",
-                commercial=commercial,
-                licensee=licensee,
-                channel=channel,
-                territory=territory,
-                content=content,
-                artistic=artistic,
-                spoken_disclosure=spoken_disclosure,
-            ),
+            usage=_usage(ctx, home, "audiobook"),
             check=CHECKS[check],
             bitrate=bitrate,
             subtitles=tuple(subtitles or ()),
@@ -216,6 +207,7 @@ def plan(
 
 
 def speak(
+    ctx: typer.Context,
     text: Annotated[str, typer.Argument(help="What to say, or - for standard input.")],
     output: Annotated[Path, typer.Option("--output", "-o", help=".wav .flac .mp3 .m4a")],
     voice: VoiceName = None,
@@ -260,17 +252,7 @@ def speak(
             language=language,
             lexicon=_lexicon(lexicon),
             speed=speed,
-            usage=_usage(
-                home,
-                purpose=purpose or "speech",
-                commercial=commercial,
-                licensee=licensee,
-                channel=channel,
-                territory=territory,
-                content=content,
-                artistic=artistic,
-                spoken_disclosure=spoken_disclosure,
-            ),
+            usage=_usage(ctx, home, "speech"),
             require_watermark=require_watermark,
             overwrite=overwrite,
             progress=progress,
@@ -305,22 +287,20 @@ def _plan(
     return make_plan(read, narrator=narrator, cast=members, lexicon=_lexicon(lexicon))
 
 
-def _usage(
-    home: Home,
-    *,
-    commercial: bool,
-    licensee: str | None,
-    content: Sequence[str] | None,
-    **given: Any,
-) -> Usage:
-    """Return the terms of the work: those given, else those of ``config.toml``."""
+def _usage(ctx: typer.Context, home: Home, purpose: str) -> Usage:
+    """Return the terms of the work: those given, else those of ``config.toml``, else `purpose`."""
     from voice.narration import Usage
 
+    given = ctx.params
     return Usage(
-        commercial=commercial or bool(home.setting("narration", "commercial")),
-        licensee=licensee or home.setting("narration", "licensee") or "",
-        content=tuple(content or ()),
-        **given,
+        purpose=given["purpose"] or purpose,
+        commercial=given["commercial"] or bool(home.setting("narration", "commercial")),
+        channel=given["channel"],
+        territory=given["territory"],
+        licensee=given["licensee"] or home.setting("narration", "licensee") or "",
+        content=tuple(given["content"] or ()),
+        artistic=given["artistic"],
+        spoken_disclosure=given["spoken_disclosure"],
     )
 
 

@@ -87,7 +87,7 @@ def _by_statement(entry: Mapping[str, Any], about: References) -> str | None:
     said, subject = entry.get("type"), entry.get("subject")
     if subject == about.grant and said in _STATEMENTS:
         return str(said)
-    if about.mandate and subject == about.mandate and said in (REVOCATION, MANDATE_END):
+    if about.mandate and subject == about.mandate and said == REVOCATION:
         return MANDATE_END
     if said == COMPROMISE and subject == about.key:
         since = datetime.fromisoformat(str(entry["since"]))

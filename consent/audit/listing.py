@@ -189,7 +189,6 @@ _STATEMENTS = {
     "rotation": "The party {subject} has a new key",
     "compromise": "The key {subject} was reported stolen",
     "mandate": "A mandate was given by {subject}",
-    "mandate-end": "The mandate {subject} ended",
 }
 
 

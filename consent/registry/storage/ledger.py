@@ -92,7 +92,6 @@ def writing(core: Core) -> Iterator[Ledger]:
         with core.database.write() as session:
             if _catch_up(core, session, writer.checkpoint):
                 session.commit()  # stands even if what follows is refused
-            outbox.clear_rows(core)
             yield Ledger(core, session, writer)
             timekeeping.note(session, core.now())
         outbox.clear_rows(core)
